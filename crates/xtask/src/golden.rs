@@ -1,0 +1,253 @@
+//! The golden set through the program itself, as a user runs it; and once with a wrong value in it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::run::{Captured, capture, cargo, command, root, run, shown, target_dir};
+
+const SET: &str = "testdata/golden/dws";
+/// The groups that have to pass; every other one may be unsupported, but not fail.
+const REQUIRED: [&str; 2] = ["siren_nets", "siren_fit"];
+
+/// How many cases of a group ended how.
+#[derive(Default, Debug, PartialEq)]
+struct Tally {
+    pass: u64,
+    fail: u64,
+    unsupported: u64,
+    /// The largest error in units of its tolerance.
+    worst: f64,
+}
+
+/// What `weightlab check --json` says, by group.
+type Report = BTreeMap<String, Tally>;
+
+/// Runs the set, which must pass, and a copy with one wrong value per required group, which must not.
+pub fn check() -> Result<()> {
+    run(&mut cargo(&["build", "--release", "--locked", "--package", "weightlab"]))?;
+    let output = weightlab_check(&root().join(SET))?;
+    let report = read_report(&output.stdout).with_context(|| said(&output))?;
+    println!(
+        "{:<14} {:>6} {:>6} {:>12}   worst error / tolerance",
+        "group", "pass", "fail", "unsupported"
+    );
+    for (group, Tally { pass, fail, unsupported, worst }) in &report {
+        println!("{group:<14} {pass:>6} {fail:>6} {unsupported:>12}   {worst:.3}");
+    }
+    println!("{}", output.stdout.lines().last().unwrap_or_default());
+    judge(&report).with_context(|| said(&output))?;
+    ensure!(
+        output.code == Some(0),
+        "every group passed, but the exit code is {:?}\n{}",
+        output.code,
+        said(&output)
+    );
+
+    let wrong = target_dir()?.join("golden-wrong");
+    copy_with_wrong_values(&root().join(SET), &wrong)?;
+    let output = weightlab_check(&wrong)?;
+    let report = read_report(&output.stdout).with_context(|| said(&output))?;
+    for group in REQUIRED {
+        let failed = report.get(group).map_or(0, |tally| tally.fail);
+        ensure!(
+            failed > 0,
+            "{group} has a wrong value, but no case of it failed\n{}",
+            said(&output)
+        );
+    }
+    ensure!(
+        output.code == Some(1),
+        "cases failed, but the exit code is {:?}\n{}",
+        output.code,
+        said(&output)
+    );
+    println!("with one wrong value in each of {}: failed, as it must", REQUIRED.join(" and "));
+    Ok(())
+}
+
+fn weightlab_check(set: &Path) -> Result<Captured> {
+    let program =
+        target_dir()?.join("release").join(format!("weightlab{}", std::env::consts::EXE_SUFFIX));
+    let mut check = command(program);
+    check.args(["check", "--json", "--golden"]).arg(set);
+    println!("$ {}", shown(&check));
+    capture(&mut check)
+}
+
+/// The program's own words, with its exit code, for an error message.
+fn said(output: &Captured) -> String {
+    format!(
+        "weightlab check said (exit code {:?}):\n{}{}",
+        output.code, output.stdout, output.stderr
+    )
+}
+
+/// Reads the lines: one object per case, the last one a summary, which has to agree with the cases.
+fn read_report(lines: &str) -> Result<Report> {
+    let mut report = Report::new();
+    let mut summary = None;
+    for line in lines.lines() {
+        ensure!(summary.is_none(), "the summary is not the last line");
+        let value: Value =
+            serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+        if let Some(object) = value.get("summary") {
+            let count = |name| {
+                object
+                    .get(name)
+                    .and_then(Value::as_u64)
+                    .with_context(|| format!("no {name} in {line}"))
+            };
+            summary = Some([count("pass")?, count("fail")?, count("unsupported")?]);
+            continue;
+        }
+        let text = |name| {
+            value.get(name).and_then(Value::as_str).with_context(|| format!("no {name} in {line}"))
+        };
+        text("case")?;
+        let tally = report.entry(text("group")?.to_owned()).or_default();
+        match text("status")? {
+            "pass" => tally.pass += 1,
+            "fail" => tally.fail += 1,
+            "unsupported" => tally.unsupported += 1,
+            other => bail!("status '{other}' in {line}"),
+        }
+        tally.worst = tally.worst.max(value.get("worst").and_then(Value::as_f64).unwrap_or(0.0));
+    }
+    let sum = |part: fn(&Tally) -> u64| report.values().map(part).sum::<u64>();
+    let counted = [sum(|t| t.pass), sum(|t| t.fail), sum(|t| t.unsupported)];
+    let summary = summary.context("no summary line")?;
+    ensure!(
+        summary == counted,
+        "the summary says {summary:?} (pass, fail, unsupported), the lines say {counted:?}"
+    );
+    Ok(report)
+}
+
+/// Nothing fails, and the required groups pass whole.
+fn judge(report: &Report) -> Result<()> {
+    for (group, tally) in report {
+        ensure!(tally.fail == 0, "{} cases of {group} fail", tally.fail);
+    }
+    for group in REQUIRED {
+        let tally = report.get(group).with_context(|| format!("{group} was not checked"))?;
+        ensure!(tally.pass > 0, "no case of {group} passes");
+        ensure!(tally.unsupported == 0, "{} cases of {group} are unsupported", tally.unsupported);
+    }
+    Ok(())
+}
+
+/// A copy of the set in which one expected value of each required group is off by one.
+fn copy_with_wrong_values(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    let manifest =
+        std::fs::read(from.join("manifest.json")).context("the golden set's manifest.json")?;
+    std::fs::write(to.join("manifest.json"), &manifest)?;
+    let manifest: Value = serde_json::from_slice(&manifest)?;
+    for group in REQUIRED {
+        let name = format!("{group}.safetensors");
+        let mut bytes = std::fs::read(from.join(&name)).with_context(|| name.clone())?;
+        let tensor = an_output(&manifest, group)
+            .with_context(|| format!("the manifest lists no output of {group}"))?;
+        falsify(&mut bytes, tensor).with_context(|| format!("{name}, tensor {tensor}"))?;
+        std::fs::write(to.join(&name), bytes)?;
+    }
+    Ok(())
+}
+
+/// The name of a network's output in the group. The manifest has `[dtype, shape, role, tolerance, ..]` per tensor.
+fn an_output<'a>(manifest: &'a Value, group: &str) -> Option<&'a str> {
+    let tensors = manifest.get("tensors")?.get(group)?.as_object()?;
+    let is_output = |fields: &Value| fields.get(2).and_then(Value::as_str) == Some("output");
+    tensors
+        .iter()
+        .find(|(name, fields)| name.ends_with(".out") && is_output(fields))
+        .map(|(name, _)| name.as_str())
+}
+
+/// Adds one to the middle value of a float64 tensor of a safetensors file (length, JSON header, data).
+fn falsify(bytes: &mut [u8], tensor: &str) -> Result<()> {
+    let (length, rest) = bytes.split_first_chunk_mut::<8>().context("no header length")?;
+    let length = usize::try_from(u64::from_le_bytes(*length))?;
+    let (header, data) = rest.split_at_mut_checked(length).context("the header is cut off")?;
+    let header: Value = serde_json::from_slice(header)?;
+    let entry = header.get(tensor).context("not in the file")?;
+    ensure!(entry.get("dtype").and_then(Value::as_str) == Some("F64"), "not float64: {entry}");
+    let offset =
+        |i| entry.get("data_offsets")?.get(i)?.as_u64().and_then(|o| usize::try_from(o).ok());
+    let range = offset(0).context("no offset")?..offset(1).context("no offset")?;
+    let values = data.get_mut(range).context("the data are cut off")?;
+    let middle = values.len() / 16;
+    let value = values.as_chunks_mut::<8>().0.get_mut(middle).context("the tensor is empty")?;
+    *value = (f64::from_le_bytes(*value) + 1.0).to_le_bytes();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"group":"siren_nets","case":"img","status":"pass","worst":0.25}
+{"group":"siren_nets","case":"odd","status":"pass","worst":0.5}
+{"group":"siren_fit","case":"fits","status":"pass","worst":0.1}
+{"group":"dws","case":"sab_sum","status":"unsupported"}
+{"summary":{"pass":3,"fail":0,"unsupported":1},"adapter":"llvmpipe"}
+"#;
+
+    #[test]
+    fn a_good_report_passes() {
+        let report = read_report(GOOD).unwrap();
+        assert_eq!(report["siren_nets"], Tally { pass: 2, worst: 0.5, ..Tally::default() });
+        judge(&report).unwrap();
+    }
+
+    #[test]
+    fn reports_that_must_not_pass() {
+        let fails = GOOD.replacen("pass\",\"worst\":0.5", "fail\",\"worst\":1.5", 1);
+        let fails = fails.replace("\"pass\":3,\"fail\":0", "\"pass\":2,\"fail\":1");
+        assert!(judge(&read_report(&fails).unwrap()).is_err(), "a failed case");
+        let unsupported = GOOD.replacen("pass\",\"worst\":0.1", "unsupported\",\"worst\":0.0", 1);
+        let unsupported = unsupported
+            .replace("\"pass\":3", "\"pass\":2")
+            .replace("supported\":1", "supported\":2");
+        assert!(
+            judge(&read_report(&unsupported).unwrap()).is_err(),
+            "a required group without a pass"
+        );
+        assert!(
+            judge(&read_report("{\"summary\":{\"pass\":0,\"fail\":0,\"unsupported\":0}}").unwrap())
+                .is_err()
+        );
+
+        let cut = GOOD.rsplit_once("{\"summary").unwrap().0;
+        assert!(read_report(cut).is_err(), "no summary");
+        assert!(
+            read_report(&GOOD.replace("\"pass\":3", "\"pass\":4")).is_err(),
+            "a summary that does not add up"
+        );
+        assert!(
+            read_report(&GOOD.replace("unsupported\"}", "skipped\"}")).is_err(),
+            "an unknown status"
+        );
+    }
+
+    #[test]
+    fn a_value_is_made_wrong_and_only_that_value() {
+        let header = br#"{"x":{"dtype":"F64","shape":[3],"data_offsets":[8,32]}}"#;
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(header);
+        for value in [9.0_f64, 1.0, 2.0, 3.0] {
+            file.extend_from_slice(&value.to_le_bytes());
+        }
+        let before = file.clone();
+        falsify(&mut file, "x").unwrap();
+        let changed: Vec<usize> = (0..file.len() - 8 - header.len())
+            .filter(|i| file[8 + header.len() + i] != before[8 + header.len() + i])
+            .collect();
+        assert!(!changed.is_empty() && changed.iter().all(|i| (16..24).contains(i)), "{changed:?}");
+        assert!(falsify(&mut file, "y").is_err());
+        assert!(falsify(&mut file[..40], "x").is_err());
+    }
+}
