@@ -1,5 +1,14 @@
 //! Batches of small networks on the GPU: architecture, SIREN initialisation, evaluation, fitting.
 
+pub mod eval;
+pub mod fit;
+pub mod init;
 pub mod mlp;
+pub mod reference;
 
+pub use eval::{EvalError, evaluate};
+pub use fit::{
+    FitBatch, FitError, FitPath, FitPlan, FitProgress, FitSettings, NetId, NetOutcome, Status,
+    plan_fit,
+};
 pub use mlp::{Activation, Convention, Layer, MAX_LAYERS, MAX_WIDTH, Mlp, MlpError, image_grid};

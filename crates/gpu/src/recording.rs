@@ -1,0 +1,173 @@
+//! A list of dispatches, submitted at once.
+
+use crate::{Buffer, Gpu, GpuError, Pipeline};
+use bytemuck::NoUninit;
+use std::sync::Arc;
+use weightlab_kernels::Binding;
+
+/// WebGPU's guaranteed alignment of dynamic offsets.
+const ALIGN: usize = 256;
+
+/// Dispatches in order. Each sees what those before it wrote.
+#[derive(Debug)]
+pub struct Recording {
+    gpu: Gpu,
+    /// Uniform blocks of all dispatches, each at a multiple of [`ALIGN`].
+    uniforms: Vec<u8>,
+    dispatches: Vec<Dispatch>,
+}
+
+#[derive(Debug)]
+struct Dispatch {
+    pipeline: Arc<Pipeline>,
+    buffers: Vec<Buffer>,
+    uniform: (usize, usize),
+    groups: [u32; 3],
+}
+
+pub(crate) fn uniform_buffer(device: &wgpu::Device, bytes: u64) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("uniforms"),
+        size: bytes,
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
+}
+
+/// Workgroups for `count` units of work in one or two dimensions, at most `limit` in each.
+///
+/// A shader recovers the index as `workgroup_id.y * num_workgroups.x + workgroup_id.x` and must
+/// ignore indices from `count` on.
+pub(crate) fn grid(count: u32, limit: u32) -> [u32; 2] {
+    if count <= limit { [count, 1] } else { [limit, count.div_ceil(limit)] }
+}
+
+impl Recording {
+    pub(crate) fn new(gpu: Gpu) -> Recording {
+        Recording { gpu, uniforms: Vec::new(), dispatches: Vec::new() }
+    }
+
+    /// Number of dispatches so far.
+    pub fn len(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.dispatches.is_empty()
+    }
+
+    /// Adds a dispatch of `groups` workgroups. `uniform` is the block of binding 0 and `buffers` are
+    /// bindings 1, 2, ..; in shaders without a uniform they start at 0 and `uniform` is `&()`.
+    ///
+    /// # Panics
+    /// If the number of buffers is not the shader's: a mistake in the caller.
+    pub fn dispatch<U: NoUninit>(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        uniform: &U,
+        buffers: &[&Buffer],
+        groups: [u32; 3],
+    ) {
+        let bindings = pipeline.shader.bindings;
+        let uniforms = usize::from(bindings.first() == Some(&Binding::Uniform));
+        assert_eq!(
+            buffers.len() + uniforms,
+            bindings.len(),
+            "bindings of shader {}",
+            pipeline.shader.name
+        );
+        if groups.contains(&0) {
+            return;
+        }
+        let bytes = bytemuck::bytes_of(uniform);
+        let at = self.uniforms.len();
+        self.uniforms.extend_from_slice(bytes);
+        self.uniforms.resize(self.uniforms.len().next_multiple_of(ALIGN), 0);
+        self.dispatches.push(Dispatch {
+            pipeline: pipeline.clone(),
+            buffers: buffers.iter().map(|&b| b.clone()).collect(),
+            uniform: (at, bytes.len()),
+            groups,
+        });
+    }
+
+    /// As [`Recording::dispatch`] with one workgroup per unit of work, in as many dimensions as needed.
+    pub fn dispatch_linear<U: NoUninit>(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        uniform: &U,
+        buffers: &[&Buffer],
+        count: u32,
+    ) {
+        let [x, y] = grid(count, self.gpu.report().max_workgroups);
+        self.dispatch(pipeline, uniform, buffers, [x, y, 1]);
+    }
+
+    /// Sends everything to the GPU. Does not wait.
+    ///
+    /// # Errors
+    /// A pending error, or a refused command where the driver says so at once.
+    pub fn submit(self) -> Result<(), GpuError> {
+        if self.dispatches.is_empty() {
+            return self.gpu.check();
+        }
+        let inner = &self.gpu.inner;
+        let mut slot = inner.uniforms.lock().expect("not poisoned");
+        if slot.size() < self.uniforms.len() as u64 {
+            *slot = uniform_buffer(&inner.device, (self.uniforms.len() as u64).next_power_of_two());
+        }
+        // Writes and submissions are ordered on the queue, so the buffer can be used again at once.
+        inner.queue.write_buffer(&slot, 0, &self.uniforms);
+
+        let mut encoder = inner.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for dispatch in &self.dispatches {
+                let pipeline = &dispatch.pipeline;
+                let has_uniform = pipeline.shader.bindings.first() == Some(&Binding::Uniform);
+                let mut entries = Vec::with_capacity(dispatch.buffers.len() + 1);
+                if has_uniform {
+                    entries.push(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &slot,
+                        offset: 0,
+                        size: wgpu::BufferSize::new(dispatch.uniform.1 as u64),
+                    }));
+                }
+                entries.extend(dispatch.buffers.iter().map(|b| b.raw.as_entire_binding()));
+                let entries: Vec<_> = entries
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource })
+                    .collect();
+                let group = inner.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(pipeline.shader.name),
+                    layout: &pipeline.layout,
+                    entries: &entries,
+                });
+                pass.set_pipeline(&pipeline.raw);
+                let offsets = [dispatch.uniform.0 as u32];
+                pass.set_bind_group(0, &group, if has_uniform { &offsets } else { &[] });
+                let [x, y, z] = dispatch.groups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        inner.queue.submit([encoder.finish()]);
+        drop(slot);
+        self.gpu.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grid;
+
+    #[test]
+    fn grids_cover_all_work_within_the_limit() {
+        for count in [1, 7, 65_535, 65_536, 1_000_000] {
+            let [x, y] = grid(count, 65_535);
+            assert!(x <= 65_535 && y <= 65_535);
+            assert!(u64::from(x) * u64::from(y) >= u64::from(count));
+        }
+    }
+}

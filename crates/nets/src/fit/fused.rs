@@ -1,0 +1,465 @@
+//! The fused fit: one workgroup per network, many Adam steps per dispatch.
+//!
+//! Kernel: `shaders/siren/parts/fit_fused.wgsl`, in three placements of its memory. This file chooses
+//! the specialisation, converts between the parameter vector and the kernel's padded layout, and
+//! paces the dispatches.
+
+use super::pace::Pace;
+use super::{FitError, FitPath, FitPlan, FitSettings, GpuState, NetOutcome, Problem, Status};
+use crate::{Activation, Mlp};
+use std::sync::Arc;
+use weightlab_gpu::{Buffer, Gpu, Pipeline};
+use weightlab_kernels::Shader;
+
+/// Most steps of one dispatch: the length of the schedule in the uniform block.
+const MAX_STEPS: usize = 64;
+
+/// Most points of a signal. One workgroup walks all points of its network, so beyond this a dispatch of
+/// a single step takes too long on slow devices and the tiled path spreads the work better.
+const MAX_POINTS: usize = 16_384;
+
+/// Mesa's llvmpipe silently ends all loops of an invocation after 65,535 iterations in total. Every
+/// CPU adapter is held below that; see [`Shape::iterations_per_step`].
+const CPU_LOOP_BUDGET: u64 = 60_000;
+
+/// Where the kernel keeps parameters and activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Both in workgroup memory.
+    Workgroup,
+    /// Parameters in storage, activations in workgroup memory.
+    Mixed,
+    /// Both in storage.
+    Storage,
+}
+
+/// A specialisation of the kernel. All sizes in vec4 of 16 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Neuron groups: padded hidden width / 8.
+    pub gn: u32,
+    /// Point groups: tile / 8.
+    pub gp: u32,
+    /// Hidden layers.
+    pub hl: u32,
+    /// Inputs.
+    pub ins: u32,
+    /// Outputs.
+    pub outs: u32,
+    /// Memory placement.
+    pub placement: Placement,
+}
+
+impl Shape {
+    /// The best specialisation for this architecture on this device; None if the kernel cannot take
+    /// the architecture or that many points.
+    pub fn choose(gpu: &Gpu, mlp: &Mlp, points: usize) -> Option<Shape> {
+        if points > MAX_POINTS {
+            return None;
+        }
+        Shape::choose_within(gpu.report().max_workgroup_bytes, mlp)
+    }
+
+    /// As [`Shape::choose`], for a given amount of workgroup memory.
+    pub fn choose_within(workgroup_bytes: u32, mlp: &Mlp) -> Option<Shape> {
+        let hidden = mlp.widest_hidden();
+        if !matches!(mlp.activation, Activation::Sine { .. })
+            || hidden > 64
+            || mlp.inputs() > 3
+            || mlp.outputs() > 3
+        {
+            return None;
+        }
+        let gn = (hidden.div_ceil(8) as u32).next_power_of_two();
+        // Workgroups of 32 threads and more, as GPUs execute; fewer only to fit small devices.
+        let tiles = [64 / gn.min(8), 32 / gn.min(8), gn].map(|gp| gp.clamp(gn, 16));
+        let shape = |gp, placement| Shape {
+            gn,
+            gp,
+            hl: (mlp.depth() - 1) as u32,
+            ins: mlp.inputs() as u32,
+            outs: mlp.outputs() as u32,
+            placement,
+        };
+        let fits = |s: &Shape| s.workgroup_bytes() <= u64::from(workgroup_bytes);
+        for placement in [Placement::Workgroup, Placement::Mixed] {
+            // Of the tiles that fit, the largest up to 64 points; a workgroup has at least 32 threads
+            // unless nothing of that size fits.
+            let best = tiles.iter().map(|&gp| shape(gp, placement)).find(|s| {
+                fits(s) && (s.gn * s.gp >= 32 || placement == Placement::Mixed)
+            });
+            if best.is_some() {
+                return best;
+            }
+        }
+        Some(shape(8.max(gn), Placement::Storage))
+    }
+
+    fn hp(&self) -> u32 {
+        8 * self.gn
+    }
+
+    fn tile_quads(&self) -> u32 {
+        2 * self.gp
+    }
+
+    /// Points per tile.
+    pub fn tile_points(&self) -> usize {
+        8 * self.gp as usize
+    }
+
+    /// One hidden matrix with its biases.
+    fn matrix(&self) -> u32 {
+        self.hp() * (2 * self.gn) + 2 * self.gn
+    }
+
+    /// Parameters of one network in the kernel's layout.
+    pub fn param_quads(&self) -> u32 {
+        2 * self.hp() + (self.hl - 1) * self.matrix() + 1
+    }
+
+    fn act_quads(&self) -> u32 {
+        (2 * self.hl - 1) * self.hp() * self.tile_quads()
+    }
+
+    /// Scratch of one workgroup: running gradient sums with several hidden matrices, and the
+    /// activations when they are in storage.
+    fn scratch_quads(&self) -> u32 {
+        let layer = (self.gp / self.gn) * self.hp() * 2 * self.gn + self.gp * 2 * self.gn;
+        let sums = if self.hl > 2 { (self.hl - 1) * layer } else { 0 };
+        let acts = if self.placement == Placement::Storage { self.act_quads() } else { 0 };
+        sums + acts
+    }
+
+    /// Workgroup memory of the kernel, bytes.
+    pub fn workgroup_bytes(&self) -> u64 {
+        let quads = self.outs * self.tile_quads()
+            + self.gn * self.gp
+            + match self.placement {
+                Placement::Workgroup => self.param_quads() + self.act_quads(),
+                Placement::Mixed => self.act_quads(),
+                Placement::Storage => 0,
+            };
+        u64::from(quads) * 16 + 16
+    }
+
+    /// Loop iterations of one invocation in one optimiser step over `tiles` tiles: the sum over every
+    /// loop of the kernel, nested ones multiplied out. An upper bound, for [`CPU_LOOP_BUDGET`].
+    fn iterations_per_step(&self, tiles: u64) -> u64 {
+        let [gn, gp, hl] = [self.gn, self.gp, self.hl].map(u64::from);
+        let hv = 2 * gn;
+        let threads = gn * gp;
+        let error_rounds = (u64::from(self.outs) * 2 * gp).div_ceil(threads);
+        let forward = (hl - 1) * (1 + hv);
+        let backward = (hl - 1) * (1 + hv + 8 * gn);
+        let tile = 1 + forward + error_rounds * (1 + gn) + backward;
+        let adam_rounds = u64::from(self.param_quads()).div_ceil(threads);
+        1 + tiles * tile + threads + adam_rounds * (1 + gp)
+    }
+
+    /// The shader and its constants.
+    pub fn kernel(&self) -> (&'static Shader, [(&'static str, u32); 5]) {
+        let shader = match self.placement {
+            Placement::Workgroup => &weightlab_kernels::SIREN_FIT_FUSED_WORKGROUP,
+            Placement::Mixed => &weightlab_kernels::SIREN_FIT_FUSED_MIXED,
+            Placement::Storage => &weightlab_kernels::SIREN_FIT_FUSED_STORAGE,
+        };
+        let constants = [
+            ("GN", self.gn),
+            ("GP", self.gp),
+            ("HL", self.hl),
+            ("INS", self.ins),
+            ("OUTS", self.outs),
+        ];
+        (shader, constants)
+    }
+
+    /// Index in floats of every parameter of `mlp` within the kernel's layout, in parameter order.
+    fn positions(&self, mlp: &Mlp) -> Vec<usize> {
+        let (hp, hv) = (self.hp() as usize, 2 * self.gn as usize);
+        let swizzle = |row: usize| (row ^ (row >> 2)) & 7.min(hv - 1);
+        let matrix = self.matrix() as usize;
+        let last = hp + (self.hl as usize - 1) * matrix;
+        let mut at = Vec::with_capacity(mlp.param_count());
+        for (l, layer) in mlp.layers().iter().enumerate() {
+            for o in 0..layer.outputs {
+                for i in 0..layer.inputs {
+                    at.push(if l == 0 {
+                        4 * o + i
+                    } else if l + 1 == mlp.depth() {
+                        4 * (last + i) + o
+                    } else {
+                        let row = hp + (l - 1) * matrix + o * hv;
+                        4 * (row + ((i / 4) ^ swizzle(o))) + i % 4
+                    });
+                }
+            }
+            for o in 0..layer.outputs {
+                at.push(if l == 0 {
+                    4 * o + 3
+                } else if l + 1 == mlp.depth() {
+                    4 * (last + hp) + o
+                } else {
+                    4 * (hp + (l - 1) * matrix + hp * hv) + o
+                });
+            }
+        }
+        at
+    }
+}
+
+/// Bytes per network of the largest buffer, and of all buffers together with what networks share.
+fn bytes(shape: &Shape, points: usize, nets: u64) -> (u64, u64) {
+    let quads = points.div_ceil(shape.tile_points()) as u64 * u64::from(shape.tile_quads());
+    let params = u64::from(shape.param_quads()) * 16;
+    let targets = u64::from(shape.outs) * quads * 16;
+    let scratch = u64::from(shape.scratch_quads()) * 16;
+    let largest = (2 * params).max(targets).max(scratch);
+    let total = nets * (3 * params + targets + scratch + 16 + 4) + u64::from(shape.ins) * quads * 16;
+    (largest, total)
+}
+
+pub(super) fn plan(
+    gpu: &Gpu,
+    mlp: &Mlp,
+    shape: &Shape,
+    points: usize,
+    nets: usize,
+) -> Result<FitPlan, FitError> {
+    let limit = gpu.report().max_binding_bytes;
+    let (largest, _) = bytes(shape, points, 1);
+    if largest > limit {
+        let dims = mlp.dims_text();
+        return Err(FitError::TooLarge { dims, points, bytes: largest, limit });
+    }
+    let nets_per_batch = usize::try_from(limit / largest).unwrap_or(usize::MAX);
+    let (_, total) = bytes(shape, points, nets.min(nets_per_batch) as u64);
+    let kernel = format!(
+        "fused, {:?} memory, {} threads, tiles of {} points",
+        shape.placement,
+        shape.gn * shape.gp,
+        shape.tile_points()
+    );
+    Ok(FitPlan { path: FitPath::Fused, nets_per_batch, bytes: total, kernel: kernel.to_lowercase() })
+}
+
+/// `FitParams` of the shader.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+struct FitParams {
+    nets: u32,
+    points: u32,
+    tiles: u32,
+    steps: u32,
+    max_steps: u32,
+    omega: f32,
+    offset: f32,
+    target_mse: f32,
+    one_minus_beta1: f32,
+    beta2: f32,
+    one_minus_beta2: f32,
+    epsilon: f32,
+    grad_scale: f32,
+    loss_scale: f32,
+    scratch_stride: u32,
+    pad: u32,
+    schedule: [[f32; 4]; MAX_STEPS],
+}
+
+/// A batch on the fused path.
+#[derive(Debug)]
+pub(super) struct Fused {
+    gpu: Gpu,
+    mlp: Mlp,
+    shape: Shape,
+    settings: FitSettings,
+    pipeline: Arc<Pipeline>,
+    base: FitParams,
+    active: Buffer,
+    coords: Buffer,
+    targets: Buffer,
+    params: Buffer,
+    moments: Buffer,
+    states: Buffer,
+    scratch: Buffer,
+    nets: usize,
+    /// Networks still running, in order.
+    running: Vec<u32>,
+    /// The slice of `running` that the next dispatch continues from, and how often each of the
+    /// networks before it has been advanced more than those after it.
+    cursor: usize,
+    round_steps: u32,
+    /// Updates already applied to the networks from `cursor` on.
+    steps_done: u32,
+    pace: Pace,
+}
+
+impl Fused {
+    pub(super) fn new(
+        gpu: &Gpu,
+        problem: &Problem<'_>,
+        shape: Shape,
+        params: &[f32],
+    ) -> Result<Fused, FitError> {
+        let Problem { mlp, settings, points, nets, .. } = *problem;
+        // Refuses what would not fit before anything is allocated.
+        plan(gpu, mlp, &shape, points, nets)?;
+        let (shader, constants) = shape.kernel();
+        let pipeline = gpu.pipeline(shader, &constants)?;
+        let tiles = points.div_ceil(shape.tile_points());
+        let padded = tiles * shape.tile_points();
+
+        let quads = shape.param_quads() as usize;
+        let positions = shape.positions(mlp);
+        let mut packed = vec![0f32; nets * quads * 4];
+        for (net, into) in params.chunks_exact(mlp.param_count()).zip(packed.chunks_exact_mut(quads * 4))
+        {
+            for (value, &at) in net.iter().zip(&positions) {
+                into[at] = *value;
+            }
+        }
+        let states = vec![GpuState { status: 0, steps: 0, mse: f32::NAN, pad: 0 }; nets];
+        let scale = 1.0 / (points as f64 * mlp.outputs() as f64);
+        let base = FitParams {
+            nets: 0,
+            points: points as u32,
+            tiles: tiles as u32,
+            steps: 0,
+            max_steps: settings.max_steps,
+            omega: problem.omega_0,
+            offset: mlp.output_offset,
+            target_mse: settings.target_mse(mlp),
+            one_minus_beta1: (1.0 - f64::from(settings.beta1)) as f32,
+            beta2: settings.beta2,
+            one_minus_beta2: (1.0 - f64::from(settings.beta2)) as f32,
+            epsilon: settings.epsilon,
+            grad_scale: (2.0 * scale) as f32,
+            loss_scale: scale as f32,
+            scratch_stride: shape.scratch_quads(),
+            pad: 0,
+            schedule: [[0.0; 4]; MAX_STEPS],
+        };
+        let moments = gpu.buffer("moments", (nets * quads * 32) as u64)?;
+        gpu.write(&moments, 0, &vec![0f32; nets * quads * 8]);
+        Ok(Fused {
+            gpu: gpu.clone(),
+            mlp: mlp.clone(),
+            settings,
+            pipeline,
+            base,
+            active: gpu.buffer("active nets", nets as u64 * 4)?,
+            coords: gpu.upload("coordinates", &planar(problem.coords, mlp.inputs(), padded))?,
+            targets: gpu.upload("targets", &planar_targets(problem, padded))?,
+            params: gpu.upload("parameters", &packed)?,
+            moments,
+            states: gpu.upload("states", &states)?,
+            scratch: gpu.buffer("scratch", nets as u64 * u64::from(shape.scratch_quads()) * 16)?,
+            shape,
+            nets,
+            running: (0..nets as u32).collect(),
+            cursor: 0,
+            round_steps: 0,
+            steps_done: 0,
+            // One net and step takes about half a millisecond on a CPU and microseconds on a GPU.
+            pace: Pace::new(if gpu.is_cpu() { 32.0 } else { 4096.0 }),
+        })
+    }
+
+    /// One slice: some steps of some of the running networks.
+    pub(super) async fn advance(&mut self, outcomes: &mut [NetOutcome]) -> Result<(), FitError> {
+        if self.running.is_empty() {
+            return Ok(());
+        }
+        let units = self.pace.units();
+        if self.cursor == 0 {
+            self.round_steps = self.steps_for(units);
+        }
+        let nets = (units / u64::from(self.round_steps)).clamp(1, u64::MAX) as usize;
+        // Keep whole multiples of a few networks, so that no core is left without one.
+        let nets = nets.max(8).min(self.running.len() - self.cursor);
+        let slice = &self.running[self.cursor..self.cursor + nets];
+        self.gpu.write(&self.active, 0, slice);
+
+        let mut block = self.base;
+        block.nets = nets as u32;
+        block.steps = self.round_steps;
+        for s in 0..self.round_steps {
+            let [rate, correction] = self.settings.rates(self.steps_done + s + 1);
+            block.schedule[s as usize] = [rate, correction, 0.0, 0.0];
+        }
+        let mut recording = self.gpu.record();
+        recording.dispatch_linear(
+            &self.pipeline,
+            &block,
+            &[
+                &self.active,
+                &self.coords,
+                &self.targets,
+                &self.params,
+                &self.moments,
+                &self.states,
+                &self.scratch,
+            ],
+            nets as u32,
+        );
+        self.pace.start(u64::from(self.round_steps) * nets as u64);
+        recording.submit()?;
+        self.cursor += nets;
+
+        let end_of_round = self.cursor == self.running.len();
+        if end_of_round {
+            let states: Vec<GpuState> = self.gpu.read(&self.states, 0, self.nets).await?;
+            self.pace.stop();
+            for (outcome, state) in outcomes.iter_mut().zip(states) {
+                *outcome = state.outcome();
+            }
+            self.running.retain(|&net| outcomes[net as usize].status == Status::Running);
+            self.steps_done += self.round_steps;
+            self.cursor = 0;
+        } else {
+            self.gpu.finish().await?;
+            self.pace.stop();
+        }
+        Ok(())
+    }
+
+    /// Steps of a round: as many as fill a slice with all running networks, within the limits.
+    fn steps_for(&self, units: u64) -> u32 {
+        let mut steps = (units / self.running.len() as u64).clamp(1, MAX_STEPS as u64);
+        if self.gpu.is_cpu() {
+            let each = self.shape.iterations_per_step(u64::from(self.base.tiles));
+            steps = steps.min(CPU_LOOP_BUDGET / each).max(1);
+        }
+        steps as u32
+    }
+
+    pub(super) async fn params(&self) -> Result<Vec<f32>, FitError> {
+        let quads = self.shape.param_quads() as usize;
+        let packed: Vec<f32> = self.gpu.read(&self.params, 0, self.nets * quads * 4).await?;
+        let positions = self.shape.positions(&self.mlp);
+        Ok(packed
+            .chunks_exact(quads * 4)
+            .flat_map(|net| positions.iter().map(|&at| net[at]))
+            .collect())
+    }
+}
+
+/// `[points, channels]` to `[channels, padded points]`, zeros at the end.
+fn planar(data: &[f32], channels: usize, padded: usize) -> Vec<f32> {
+    let mut out = vec![0f32; channels * padded];
+    for (p, point) in data.chunks_exact(channels).enumerate() {
+        for (c, &value) in point.iter().enumerate() {
+            out[c * padded + p] = value;
+        }
+    }
+    out
+}
+
+fn planar_targets(problem: &Problem<'_>, padded: usize) -> Vec<f32> {
+    let channels = problem.mlp.outputs();
+    problem
+        .targets
+        .chunks_exact(problem.points * channels)
+        .flat_map(|net| planar(net, channels, padded))
+        .collect()
+}

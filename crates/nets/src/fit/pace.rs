@@ -1,0 +1,62 @@
+//! How much work to send to the GPU at once.
+//!
+//! Browsers and operating systems kill long dispatches, and cancelling must take effect soon, so work
+//! is cut into slices of a few tens of milliseconds: measured, grown, shrunk.
+
+use web_time::{Duration, Instant};
+
+/// Wanted time of one slice.
+const WANTED: Duration = Duration::from_millis(40);
+
+/// Adapts the units of work per slice to the time a slice takes.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    units: f64,
+    started: Option<(Instant, f64)>,
+}
+
+impl Pace {
+    /// Starts with `units` per slice.
+    pub(crate) fn new(units: f64) -> Pace {
+        Pace { units, started: None }
+    }
+
+    /// Units for the next slice, at least 1.
+    pub(crate) fn units(&self) -> u64 {
+        self.units.max(1.0) as u64
+    }
+
+    /// A slice of `units` was submitted.
+    pub(crate) fn start(&mut self, units: u64) {
+        self.started = Some((Instant::now(), units as f64));
+    }
+
+    /// It is done.
+    pub(crate) fn stop(&mut self) {
+        if let Some((at, units)) = self.started.take() {
+            self.adapt(units, at.elapsed());
+        }
+    }
+
+    /// At most doubles, so that one lucky measurement does no harm; shrinks at once.
+    fn adapt(&mut self, units: f64, took: Duration) {
+        let took = took.as_secs_f64().max(1e-6);
+        self.units = (units * WANTED.as_secs_f64() / took).clamp(1.0, units * 2.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_slowly_and_shrinks_at_once() {
+        let mut pace = Pace::new(8.0);
+        pace.adapt(8.0, Duration::from_micros(1));
+        assert_eq!(pace.units(), 16);
+        pace.adapt(16.0, Duration::from_millis(400));
+        assert_eq!(pace.units(), 1);
+        pace.adapt(1.0, Duration::from_secs(10));
+        assert_eq!(pace.units(), 1);
+    }
+}
