@@ -1,0 +1,200 @@
+//! What can be wrong with a zoo.
+
+use thiserror::Error;
+use weightlab_nets::MlpError;
+
+use super::manifest::FORMAT_VERSION;
+use crate::store::StoreError;
+
+/// A zoo that cannot be read, continued or merged.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ZooError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no zoo here.
+    #[error("{store}: holds no zoo.json, so it is no zoo; give the folder that `fit` wrote")]
+    NotAZoo {
+        /// Which store.
+        store: String,
+    },
+    /// There is a zoo where a new one should go.
+    #[error("{store}: already holds a zoo; continue it with --resume or choose another folder")]
+    AlreadyExists {
+        /// Which store.
+        store: String,
+    },
+    /// A zoo of another format version.
+    #[error(
+        "{file}: format version {found}, but this program reads version {FORMAT_VERSION}; use the \
+         program version that wrote it, or fit again"
+    )]
+    Version {
+        /// The file.
+        file: String,
+        /// The version found.
+        found: u64,
+    },
+    /// A manifest that is not what a manifest is.
+    #[error(
+        "{file}: line {line}, column {column}: {detail}; the file was changed by hand or damaged: \
+         restore it, or fit again"
+    )]
+    Json {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What the parser said.
+        detail: String,
+    },
+    /// A value in a manifest or a shard that cannot be.
+    #[error("{file}: {what}: found {found}, expected {expected}; {hint}")]
+    Invalid {
+        /// The file.
+        file: String,
+        /// Which value, with its byte offset where it has one.
+        what: String,
+        /// The value found.
+        found: String,
+        /// What it should be.
+        expected: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// An architecture that no kernel can run.
+    #[error("{file}: {source}; fit again with an architecture within these bounds")]
+    Mlp {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        source: MlpError,
+    },
+    /// The bytes are not those that were written.
+    #[error(
+        "{file}: its BLAKE3 hash is {found}, but zoo.json records {expected}: the file is damaged; \
+         restore it from a copy, or delete it with zoo.json and fit again"
+    )]
+    Hash {
+        /// The file.
+        file: String,
+        /// The hash recorded.
+        expected: String,
+        /// The hash of the bytes found.
+        found: String,
+    },
+    /// A file that zoo.json lists is gone.
+    #[error(
+        "{file}: listed in zoo.json but not in {store}; copy the whole folder of the zoo again"
+    )]
+    Missing {
+        /// The file.
+        file: String,
+        /// Which store.
+        store: String,
+    },
+    /// A zoo that is not the one to be continued.
+    #[error(
+        "{store}: this zoo was begun with {field} = {theirs}, now {field} = {ours} was asked for; \
+         repeat the options it was begun with, or choose another folder"
+    )]
+    Resume {
+        /// Which store.
+        store: String,
+        /// What differs.
+        field: &'static str,
+        /// As recorded.
+        theirs: String,
+        /// As asked for.
+        ours: String,
+    },
+    /// Zoos that do not belong together.
+    #[error(
+        "{first} has {field} = {first_value}, but {second} has {second_value}; only zoos made with \
+         the same options from the same source merge"
+    )]
+    Merge {
+        /// The first zoo.
+        first: String,
+        /// The zoo that differs.
+        second: String,
+        /// What differs.
+        field: &'static str,
+        /// Its value in the first.
+        first_value: String,
+        /// Its value in the second.
+        second_value: String,
+    },
+    /// One network in two places.
+    #[error(
+        "object {object}, view {view} is in both {first} and {second}, expected every network \
+         once; leave one of the two out"
+    )]
+    Overlap {
+        /// Object number.
+        object: i64,
+        /// View number.
+        view: i64,
+        /// Where it is.
+        first: String,
+        /// Where it is again.
+        second: String,
+    },
+    /// Nothing to merge.
+    #[error("no zoo was given to merge; name at least one")]
+    NothingToMerge,
+    /// `--shard i/n` with i not below n.
+    #[error(
+        "--shard {index}/{count}: i counts from 0 and must be below n, so the parts are 0/{count} \
+         to {last}/{count}",
+        last = count.saturating_sub(1)
+    )]
+    Part {
+        /// The part asked for.
+        index: u32,
+        /// The number of parts.
+        count: u32,
+    },
+    /// `--shard` that is not two numbers.
+    #[error("--shard {text}: expected i/n, two whole numbers such as 0/4, with i from 0 to n - 1")]
+    PartSyntax {
+        /// The text given.
+        text: String,
+    },
+    /// More networks than the plan holds, or others than it has next.
+    #[error(
+        "{store}: shard {shard} should hold {expected}, was given {found}; this is a defect of the \
+         program, the zoo itself is intact"
+    )]
+    OffPlan {
+        /// Which store.
+        store: String,
+        /// Number of the shard.
+        shard: usize,
+        /// What the plan has next.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+}
+
+impl ZooError {
+    /// A value that cannot be, in a file that a program wrote and something damaged since.
+    pub(crate) fn invalid(
+        file: &str,
+        what: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> ZooError {
+        ZooError::Invalid {
+            file: file.to_string(),
+            what: what.into(),
+            found: found.into(),
+            expected: expected.into(),
+            hint: "the file is damaged or not of this format: restore it or write it again",
+        }
+    }
+}

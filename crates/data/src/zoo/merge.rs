@@ -1,0 +1,230 @@
+//! Several zoos of one job, made one.
+
+use std::collections::BTreeMap;
+
+use super::Zoo;
+use super::error::ZooError;
+use super::manifest::{Plan, ZooManifest};
+use super::shard::Shard;
+use super::targets::Targets;
+use crate::store::Store;
+
+/// What a merge put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeReport {
+    /// Networks in the merged zoo.
+    pub nets: u64,
+    /// Objects `[first, end)` with at least one network, in order, neighbours joined.
+    pub objects: Vec<[i64; 2]>,
+    /// Objects `[first, end)` that the plans of the zoos call for and that lack a network.
+    pub missing: Vec<[i64; 2]>,
+}
+
+impl MergeReport {
+    /// Whether everything that was planned is there.
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// Where one network lies; ordered as the merged zoo will be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    object: i64,
+    view: i64,
+    zoo: usize,
+    shard: usize,
+    net: usize,
+}
+
+/// Merges zoos of one architecture, source, seed and settings into a new zoo in `out`: ordered by
+/// object and view, in shards of the first zoo's size. The parts of a job, merged, equal the same
+/// job done whole, file for file and bit for bit. A shard per zoo is in memory at a time, and 40
+/// bytes per network.
+///
+/// # Errors
+/// Zoos that do not belong together; a network that is in two of them; a damaged file; `out`
+/// already holding a zoo.
+pub async fn merge<A: Store, B: Store>(
+    zoos: &[Zoo<A>],
+    out: B,
+) -> Result<(Zoo<B>, MergeReport), ZooError> {
+    let first = zoos.first().ok_or(ZooError::NothingToMerge)?;
+    for zoo in &zoos[1..] {
+        check_same(first, zoo)?;
+    }
+    let places = find_all(zoos).await?;
+    let report = report(zoos, &places);
+    let manifest = ZooManifest {
+        plan: merged_plan(zoos, &places),
+        targets: None,
+        shards: Vec::new(),
+        ..first.manifest.clone()
+    };
+    let mut merged = Zoo::create(out, manifest).await?;
+    if let Some(targets) = merge_targets(zoos).await? {
+        merged.write_targets(&targets).await?;
+    }
+    // Parts are contiguous, so the last shard used of each zoo is nearly always the one needed.
+    let mut cache: Vec<Option<(usize, Shard)>> = zoos.iter().map(|_| None).collect();
+    for chunk in places.chunks(first.manifest.nets_per_shard as usize) {
+        let mut shard = Shard::default();
+        for place in chunk {
+            let slot = &mut cache[place.zoo];
+            let source = match slot {
+                Some((i, shard)) if *i == place.shard => shard,
+                _ => {
+                    let shard = zoos[place.zoo].read_shard(place.shard).await?;
+                    &mut slot.insert((place.shard, shard)).1
+                }
+            };
+            shard.push_from(source, place.net);
+        }
+        merged.append(&shard).await?;
+    }
+    Ok((merged, report))
+}
+
+fn check_same<A: Store>(first: &Zoo<A>, other: &Zoo<A>) -> Result<(), ZooError> {
+    // What may differ between zoos that merge is only which objects they hold.
+    let alike = |m: &ZooManifest| ZooManifest {
+        plan: m.plan.map(|p| Plan { objects: [0, 0], part: None, ..p }),
+        nets_per_shard: 1,
+        ..m.clone()
+    };
+    match super::first_difference(&alike(first.manifest()), &alike(other.manifest())) {
+        None => Ok(()),
+        Some((field, first_value, second_value)) => Err(ZooError::Merge {
+            first: first.store.describe(),
+            second: other.store.describe(),
+            field,
+            first_value,
+            second_value,
+        }),
+    }
+}
+
+/// Every network of every zoo, in canonical order.
+async fn find_all<A: Store>(zoos: &[Zoo<A>]) -> Result<Vec<Place>, ZooError> {
+    let mut places = Vec::new();
+    for (z, zoo) in zoos.iter().enumerate() {
+        for s in 0..zoo.manifest.shards.len() {
+            let shard = zoo.read_shard(s).await?;
+            places.extend(
+                shard
+                    .objects
+                    .iter()
+                    .zip(&shard.views)
+                    .enumerate()
+                    .map(|(net, (&object, &view))| Place { object, view, zoo: z, shard: s, net }),
+            );
+        }
+    }
+    places.sort_unstable();
+    for pair in places.windows(2) {
+        let [a, b] = [pair[0], pair[1]];
+        if (a.object, a.view) == (b.object, b.view) {
+            let name = |p: Place| {
+                let zoo = &zoos[p.zoo];
+                format!("{}/{}", zoo.store.describe(), zoo.manifest.shards[p.shard].file)
+            };
+            return Err(ZooError::Overlap {
+                object: a.object,
+                view: a.view,
+                first: name(a),
+                second: name(b),
+            });
+        }
+    }
+    Ok(places)
+}
+
+/// Number of networks of each object.
+fn per_object(places: &[Place]) -> BTreeMap<i64, u64> {
+    let mut counts = BTreeMap::new();
+    for place in places {
+        *counts.entry(place.object).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn report<A: Store>(zoos: &[Zoo<A>], places: &[Place]) -> MergeReport {
+    let counts = per_object(places);
+    let mut missing: Vec<[i64; 2]> = Vec::new();
+    for plan in zoos.iter().filter_map(|z| z.manifest.plan) {
+        let [first, end] = plan.objects.map(i64::from);
+        let views = u64::from(plan.views);
+        // Gaps between objects that are whole; a plan may name far more objects than there are.
+        let mut next = first;
+        let whole = counts.range(first..end.max(first)).filter(|&(_, &n)| n >= views);
+        for object in whole.map(|(&o, _)| o).chain([end]) {
+            if next < object {
+                missing.push([next, object]);
+            }
+            next = object + 1;
+        }
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    MergeReport { nets: places.len() as u64, objects: ranges(counts.into_keys()), missing }
+}
+
+/// Ascending numbers as half-open ranges.
+fn ranges(numbers: impl Iterator<Item = i64>) -> Vec<[i64; 2]> {
+    let mut out: Vec<[i64; 2]> = Vec::new();
+    for n in numbers {
+        match out.last_mut() {
+            Some([_, end]) if *end == n => *end += 1,
+            _ => out.push([n, n + 1]),
+        }
+    }
+    out
+}
+
+/// The plan of the whole, if what is there is all of one contiguous range of objects.
+fn merged_plan<A: Store>(zoos: &[Zoo<A>], places: &[Place]) -> Option<Plan> {
+    let plans = zoos.iter().map(|z| z.manifest.plan).collect::<Option<Vec<Plan>>>()?;
+    let views = plans.first()?.views;
+    let first = plans.iter().map(|p| p.part_objects().start).min()?;
+    let end = plans.iter().map(|p| p.part_objects().end).max()?;
+    let plan = Plan { objects: [first, end], views, part: None };
+    let whole = places.len() as u64 == plan.nets()
+        && places.iter().zip(0..).all(|(place, k)| {
+            let (object, view) = plan.net(k);
+            (place.object, place.view) == (i64::from(object), i64::from(view))
+        });
+    whole.then_some(plan)
+}
+
+/// The targets of all zoos, ordered by object; none unless every zoo keeps them.
+async fn merge_targets<A: Store>(zoos: &[Zoo<A>]) -> Result<Option<Targets>, ZooError> {
+    let mut all = Vec::new();
+    for zoo in zoos {
+        match zoo.read_targets().await? {
+            Some(targets) => all.push(targets),
+            // A part without objects may well have written none.
+            None if zoo.nets() == 0 => {}
+            None => return Ok(None),
+        }
+    }
+    let mut order: BTreeMap<i64, (usize, usize)> = BTreeMap::new();
+    for (z, targets) in all.iter().enumerate() {
+        for (i, &object) in targets.objects.iter().enumerate() {
+            // Views of one object may lie in two zoos; both then keep the same image.
+            order.entry(object).or_insert((z, i));
+        }
+    }
+    let Some(like) = all.iter().find(|t| !t.is_empty()).or(all.first()) else { return Ok(None) };
+    let mut merged = Targets {
+        height: like.height,
+        width: like.width,
+        channels: like.channels,
+        ..Targets::default()
+    };
+    for (object, (z, i)) in order {
+        merged.pixels.extend_from_slice(all[z].image(i));
+        merged.labels.push(all[z].labels[i]);
+        merged.objects.push(object);
+    }
+    Ok(Some(merged))
+}
