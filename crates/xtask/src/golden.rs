@@ -142,17 +142,19 @@ fn judge(report: &Report) -> Result<()> {
 /// A copy of the set in which one expected value of each required group is off by one.
 fn copy_with_wrong_values(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
-    let manifest =
-        std::fs::read(from.join("manifest.json")).context("the golden set's manifest.json")?;
-    std::fs::write(to.join("manifest.json"), &manifest)?;
-    let manifest: Value = serde_json::from_slice(&manifest)?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("{}", from.display()))? {
+        let file = entry?.path();
+        std::fs::copy(&file, to.join(file.file_name().context("a file without a name")?))?;
+    }
+    let manifest: Value = serde_json::from_slice(&std::fs::read(to.join("manifest.json"))?)?;
     for group in REQUIRED {
-        let name = format!("{group}.safetensors");
-        let mut bytes = std::fs::read(from.join(&name)).with_context(|| name.clone())?;
+        let file = to.join(format!("{group}.safetensors"));
+        let mut bytes = std::fs::read(&file).with_context(|| format!("{}", file.display()))?;
         let tensor = an_output(&manifest, group)
             .with_context(|| format!("the manifest lists no output of {group}"))?;
-        falsify(&mut bytes, tensor).with_context(|| format!("{name}, tensor {tensor}"))?;
-        std::fs::write(to.join(&name), bytes)?;
+        falsify(&mut bytes, tensor)
+            .with_context(|| format!("{}, tensor {tensor}", file.display()))?;
+        std::fs::write(&file, bytes)?;
     }
     Ok(())
 }

@@ -34,9 +34,6 @@ pub fn test(only: Option<&str>) -> Result<ExitCode> {
         rows.push(Row::new(stage.name, if outcome.is_ok() { "ok" } else { "FAILED" }, time));
         match outcome {
             Ok(line) => {
-                if let Some(line) = &line {
-                    println!("{line}");
-                }
                 println!("-- {}: ok, {}", stage.name, seconds(time));
                 last_words = line.or(last_words);
             }
