@@ -124,54 +124,67 @@ pub(crate) fn convert_channels(pixels: Vec<u8>, from: usize, to: usize) -> Vec<u
     }
 }
 
-/// `[height, width, channels]` at another size, without keeping the aspect. Lanczos (3 lobes, widened
-/// when reducing, so it does not alias) to make smaller, linear interpolation to make larger.
+/// `[height, width, channels]` at another size `(height, width)`, without keeping the aspect.
+/// Lanczos (3 lobes, widened when reducing, so it does not alias) to make smaller, linear
+/// interpolation to make larger. `path` is the source, for messages.
 pub(crate) fn resize(
     pixels: &[u8],
     from: (usize, usize),
     to: (usize, usize),
     channels: usize,
-) -> Option<Vec<u8>> {
-    let (height, width) = (u32::try_from(from.0).ok()?, u32::try_from(from.1).ok()?);
-    let (new_height, new_width) = (u32::try_from(to.0).ok()?, u32::try_from(to.1).ok()?);
+    path: &str,
+) -> Result<Vec<u8>, SourceError> {
+    if to.0 < 2 || to.1 < 2 {
+        return Err(SourceError::ImageTooSmall {
+            file: format!("--size {}x{}", to.0, to.1),
+            width: to.1 as u64,
+            height: to.0 as u64,
+        });
+    }
+    let memory = || SourceError::Memory {
+        path: path.to_string(),
+        count: (pixels.len() / (from.0 * from.1 * channels).max(1)) as u64,
+        height: to.0 as u64,
+        width: to.1 as u64,
+        channels: channels as u64,
+    };
+    // The resampler first makes an image of the new height and the old width.
+    for width in [to.1, from.1] {
+        if (to.0 as u64).saturating_mul(width as u64) > MAX_PIXELS {
+            return Err(memory());
+        }
+    }
+    let side = |n: usize| u32::try_from(n).map_err(|_| memory());
+    let (height, width) = (side(from.0)?, side(from.1)?);
+    let (new_height, new_width) = (side(to.0)?, side(to.1)?);
     let filter =
         if to.0 * to.1 < from.0 * from.1 { FilterType::Lanczos3 } else { FilterType::Triangle };
     if channels == 1 {
-        let image = ImageBuffer::<Luma<u8>, &[u8]>::from_raw(width, height, pixels)?;
-        Some(imageops::resize(&image, new_width, new_height, filter).into_raw())
+        let image = ImageBuffer::<Luma<u8>, &[u8]>::from_raw(width, height, pixels);
+        let image = image.ok_or_else(memory)?;
+        Ok(imageops::resize(&image, new_width, new_height, filter).into_raw())
     } else {
-        let image = ImageBuffer::<Rgb<u8>, &[u8]>::from_raw(width, height, pixels)?;
-        Some(imageops::resize(&image, new_width, new_height, filter).into_raw())
+        let image = ImageBuffer::<Rgb<u8>, &[u8]>::from_raw(width, height, pixels);
+        let image = image.ok_or_else(memory)?;
+        Ok(imageops::resize(&image, new_width, new_height, filter).into_raw())
     }
 }
 
 /// Every image of a set at another size.
 pub(crate) fn resize_all(raw: &Raw, height: usize, width: usize) -> Result<Vec<u8>, SourceError> {
-    if height < 2 || width < 2 {
-        return Err(SourceError::ImageTooSmall {
-            file: format!("--size {height}x{width}"),
-            width: width as u64,
-            height: height as u64,
-        });
-    }
+    let from = (raw.height, raw.width);
     let stride = raw.height * raw.width * raw.channels;
-    let count = raw.pixels.len() / stride;
-    let memory = || SourceError::Memory {
-        path: raw.name.clone(),
-        count: count as u64,
-        height: height as u64,
-        width: width as u64,
-        channels: raw.channels as u64,
-    };
-    if (height as u64).saturating_mul(width as u64) > MAX_PIXELS {
-        return Err(memory());
-    }
-    let total = (height * width * raw.channels).checked_mul(count).ok_or_else(memory)?;
-    let mut out = Vec::new();
-    out.try_reserve_exact(total).map_err(|_| memory())?;
+    let mut out: Vec<u8> = Vec::new();
     for image in raw.pixels.chunks_exact(stride) {
-        let resized = resize(image, (raw.height, raw.width), (height, width), raw.channels);
-        out.extend(resized.ok_or_else(memory)?);
+        let resized = resize(image, from, (height, width), raw.channels, &raw.name)?;
+        out.try_reserve(resized.len()).map_err(|_| SourceError::Memory {
+            path: raw.name.clone(),
+            count: (raw.pixels.len() / stride) as u64,
+            height: height as u64,
+            width: width as u64,
+            channels: raw.channels as u64,
+        })?;
+        out.extend(resized);
     }
     Ok(out)
 }

@@ -118,10 +118,11 @@ fn open_folder(path: &Path, opts: &SourceOptions, descend: bool) -> Result<Image
     if files.iter().any(|f| is_cifar_name(f)) {
         return open_cifar_folder(path, &files, opts);
     }
-    if descend && !files.iter().any(|f| is_image_name(f)) {
-        if let Some(inner) = folders.iter().find(|f| INNER_FOLDERS.contains(&f.as_str())) {
-            return open_folder(&path.join(inner), opts, false);
-        }
+    if descend
+        && !files.iter().any(|f| is_image_name(f))
+        && let Some(inner) = folders.iter().find(|f| INNER_FOLDERS.contains(&f.as_str()))
+    {
+        return open_folder(&path.join(inner), opts, false);
     }
     open_image_folder(path, &files, &folders, opts)
 }
@@ -358,16 +359,7 @@ fn read_images(
             && (height, width) != (picture.height, picture.width)
         {
             let (old, new) = ((picture.height, picture.width), (height, width));
-            let resized = if height < 2 || width < 2 {
-                None
-            } else {
-                resize(&picture.pixels, old, new, picture.channels)
-            };
-            picture.pixels = resized.ok_or_else(|| SourceError::ImageTooSmall {
-                file: format!("--size {height}x{width}"),
-                width: width as u64,
-                height: height as u64,
-            })?;
+            picture.pixels = resize(&picture.pixels, old, new, picture.channels, &file_text)?;
             (picture.height, picture.width) = new;
         }
         let (height, width) = (picture.height, picture.width);

@@ -1,0 +1,138 @@
+//! Merging: the parts of a job equal the job, file for file.
+
+mod common;
+
+use common::{block, manifest, mlp, says, shard};
+use proptest::prelude::*;
+use weightlab_data::{MemStore, Part, Plan, Store, Targets, Zoo, ZooError, ZooManifest, merge};
+
+fn targets(plan: &Plan) -> Targets {
+    let objects = plan.part_objects();
+    Targets {
+        height: 2,
+        width: 2,
+        channels: 1,
+        pixels: objects.clone().flat_map(|o| [o as u8; 4]).collect(),
+        labels: objects.clone().map(i64::from).collect(),
+        objects: objects.map(i64::from).collect(),
+    }
+}
+
+fn build(manifest: ZooManifest, with_targets: bool) -> Zoo<MemStore> {
+    let plan = manifest.plan.unwrap();
+    let per = u64::from(manifest.nets_per_shard);
+    let mut zoo = block(Zoo::create(MemStore::new(), manifest)).unwrap();
+    if with_targets {
+        block(zoo.write_targets(&targets(&plan))).unwrap();
+    }
+    let mut first = 0;
+    while first < plan.nets() {
+        let end = (first + per).min(plan.nets());
+        block(zoo.append(&shard(&plan, &mlp(), first, end))).unwrap();
+        first = end;
+    }
+    zoo
+}
+
+fn part(plan: Plan, index: u32, count: u32) -> Plan {
+    Plan { part: Some(Part { index, count }), ..plan }
+}
+
+#[track_caller]
+fn assert_same_files(a: &MemStore, b: &MemStore) {
+    assert_eq!(block(a.list()).unwrap(), block(b.list()).unwrap());
+    for name in block(a.list()).unwrap() {
+        assert_eq!(block(a.read(&name)).unwrap(), block(b.read(&name)).unwrap(), "{name}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn parts_merged_equal_the_whole(
+        objects in 1u32..14,
+        views in 1u32..4,
+        count in 1u32..6,
+        per in 1u32..9,
+        with_targets: bool,
+        turn in 0usize..6,
+    ) {
+        let plan = Plan { objects: [7, 7 + objects], views, part: None };
+        let whole = build(manifest(plan, per), with_targets);
+        let mut parts: Vec<_> = (0..count)
+            .map(|i| build(manifest(part(plan, i, count), per), with_targets))
+            .collect();
+        // The order in which they are named does not matter.
+        parts.rotate_left(turn % count as usize);
+        let (merged, report) = block(merge(&parts, MemStore::new())).unwrap();
+        prop_assert!(report.is_complete());
+        prop_assert_eq!(report.nets, plan.nets());
+        prop_assert_eq!(report.objects, [[7, 7 + i64::from(objects)]]);
+        assert_same_files(merged.store(), whole.store());
+    }
+}
+
+#[test]
+fn shard_sizes_may_differ_and_the_first_counts() {
+    let plan = Plan { objects: [0, 6], views: 2, part: None };
+    let parts =
+        [build(manifest(part(plan, 0, 2), 4), true), build(manifest(part(plan, 1, 2), 5), true)];
+    let (merged, _) = block(merge(&parts, MemStore::new())).unwrap();
+    assert_same_files(merged.store(), build(manifest(plan, 4), true).store());
+}
+
+#[test]
+fn neighbouring_ranges_merge_into_one_plan() {
+    let zoos = [
+        build(manifest(Plan { objects: [3, 5], views: 1, part: None }, 2), false),
+        build(manifest(Plan { objects: [0, 3], views: 1, part: None }, 2), false),
+    ];
+    let (merged, report) = block(merge(&zoos, MemStore::new())).unwrap();
+    assert!(report.is_complete());
+    let whole = build(manifest(Plan { objects: [0, 5], views: 1, part: None }, 2), false);
+    assert_same_files(merged.store(), whole.store());
+}
+
+#[test]
+fn what_is_missing_is_reported() {
+    let plan = Plan { objects: [0, 9], views: 1, part: None };
+    let zoos =
+        [build(manifest(part(plan, 0, 3), 4), false), build(manifest(part(plan, 2, 3), 4), false)];
+    let (merged, report) = block(merge(&zoos, MemStore::new())).unwrap();
+    assert_eq!((report.nets, report.objects), (6, vec![[0, 3], [6, 9]]));
+    assert_eq!(report.missing, [[3, 6]]);
+    assert_eq!(merged.manifest().plan, None);
+    block(merged.verify()).unwrap();
+    // An absurd plan costs nothing.
+    let plan = Plan { objects: [0, u32::MAX], views: 1, part: None };
+    let mut zoo = block(Zoo::create(MemStore::new(), manifest(plan, 2))).unwrap();
+    block(zoo.append(&shard(&plan, &mlp(), 0, 2))).unwrap();
+    let (_, report) = block(merge(&[zoo], MemStore::new())).unwrap();
+    assert_eq!(report.missing, [[2, i64::from(u32::MAX)]]);
+}
+
+#[test]
+fn only_zoos_of_one_job_merge() {
+    let plan = Plan { objects: [0, 4], views: 1, part: None };
+    let zoo = |i, change: fn(&mut ZooManifest)| {
+        let mut manifest = manifest(part(plan, i, 2), 2);
+        change(&mut manifest);
+        build(manifest, false)
+    };
+    let changes: [(fn(&mut ZooManifest), &str); 3] = [
+        (|m| m.seed = 9, "seed = 5"),
+        (|m| m.fit.as_mut().unwrap().learning_rate = 1.0, "fit settings"),
+        (|m| m.mlp.output_offset = 0.0, "architecture"),
+    ];
+    for (change, what) in changes {
+        let error = block(merge(&[zoo(0, |_| {}), zoo(1, change)], MemStore::new())).unwrap_err();
+        assert!(matches!(error, ZooError::Merge { .. }), "{error}");
+        says(&error, &[what, "same options"]);
+    }
+    let error = block(merge(&[zoo(0, |_| {}), zoo(0, |_| {})], MemStore::new())).unwrap_err();
+    says(&error, &["object 0, view 0", "nets-00000", "leave one"]);
+    let none: [Zoo<MemStore>; 0] = [];
+    assert!(matches!(block(merge(&none, MemStore::new())), Err(ZooError::NothingToMerge)));
+    let taken = zoo(1, |_| {}).into_store();
+    assert!(matches!(block(merge(&[zoo(0, |_| {})], taken)), Err(ZooError::AlreadyExists { .. })));
+}
