@@ -250,9 +250,8 @@ proptest! {
         let at = at.index(bytes.len());
         damaged[at] ^= 1 << bit;
         // Flags and times in the gzip header may change without harm; data may not.
-        match read_idx_images(&damaged, "x") {
-            Ok(read) => prop_assert_eq!(read, whole),
-            Err(_) => {}
+        if let Ok(read) = read_idx_images(&damaged, "x") {
+            prop_assert_eq!(read, whole);
         }
     }
 

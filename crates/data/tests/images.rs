@@ -207,6 +207,16 @@ fn a_single_file_is_a_set_of_one() {
     assert_eq!(set.source.name, "astronaut-64.png");
 }
 
+#[test]
+fn image_files_have_no_splits() {
+    let opts =
+        SourceOptions { split: Some(weightlab_data::Split::Test), ..SourceOptions::default() };
+    for path in ["photos", "photos/astronaut-64.png"] {
+        let error = open_source(&common::testdata(path), &opts).unwrap_err();
+        says(&error, &["no test split", "image files", "leave --split out"]);
+    }
+}
+
 proptest! {
     #[test]
     fn random_bytes_never_panic(

@@ -119,7 +119,8 @@ fn only_zoos_of_one_job_merge() {
         change(&mut manifest);
         build(manifest, false)
     };
-    let changes: [(fn(&mut ZooManifest), &str); 3] = [
+    type Change = (fn(&mut ZooManifest), &'static str);
+    let changes: [Change; 3] = [
         (|m| m.seed = 9, "seed = 5"),
         (|m| m.fit.as_mut().unwrap().learning_rate = 1.0, "fit settings"),
         (|m| m.mlp.output_offset = 0.0, "architecture"),

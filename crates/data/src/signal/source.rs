@@ -139,6 +139,7 @@ fn open_file(path: &Path, opts: &SourceOptions) -> Result<ImageSet, SourceError>
         let raw = read_cifar_files(folder, std::slice::from_ref(&name), cifar_split(&name), &name)?;
         return check_split(path, ImageSet::finish(raw, opts)?, opts);
     }
+    refuse_split(path, opts)?;
     let bytes = read(path)?;
     match ImageSet::from_image_bytes(&bytes, &name, opts) {
         Err(SourceError::ImageFormat { file, found }) if !is_image_name(&file) => {
@@ -160,6 +161,18 @@ fn check_split(path: &Path, set: ImageSet, opts: &SourceOptions) -> Result<Image
             available: found.clone(),
         }),
         _ => Ok(set),
+    }
+}
+
+/// Image files belong to no split, so none can be asked for.
+fn refuse_split(path: &Path, opts: &SourceOptions) -> Result<(), SourceError> {
+    match opts.split {
+        None => Ok(()),
+        Some(asked) => Err(SourceError::NoSuchSplit {
+            path: text(path),
+            asked: asked.name(),
+            available: "image files, which belong to none".to_string(),
+        }),
     }
 }
 
@@ -337,6 +350,7 @@ fn open_image_folder(
         };
         return Err(SourceError::NothingRecognised { path: text(path), found });
     }
+    refuse_split(path, opts)?;
     let raw = read_images(path, names, labels, class_names, opts)?;
     ImageSet::finish(raw, opts)
 }

@@ -6,6 +6,7 @@
 //! error.
 
 pub(crate) mod archive;
+mod build;
 pub(crate) mod error;
 pub(crate) mod export;
 pub(crate) mod import;

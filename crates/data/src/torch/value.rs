@@ -60,7 +60,7 @@ impl Dtype {
 
 /// A tensor: a strided view of a storage. Every index it can form lies within the storage, and it
 /// has no more elements than 16 times the bytes of its file.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Tensor {
     pub(crate) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
@@ -78,7 +78,26 @@ impl std::fmt::Debug for Tensor {
     }
 }
 
+/// Equal type, shape and bits of the elements, however they lie in their storages.
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Tensor) -> bool {
+        self.dtype == other.dtype && self.shape == other.shape && self.bits() == other.bits()
+    }
+}
+
 impl Tensor {
+    /// The bits of every element, row-major.
+    fn bits(&self) -> Vec<u64> {
+        let mut out = Vec::with_capacity(self.len());
+        match self.dtype.size() {
+            8 => self.for_each(|b| out.push(u64::from_le_bytes(b))),
+            4 => self.for_each(|b| out.push(u64::from(u32::from_le_bytes(b)))),
+            2 => self.for_each(|b| out.push(u64::from(u16::from_le_bytes(b)))),
+            _ => self.for_each(|[b]| out.push(u64::from(b))),
+        }
+        out
+    }
+
     /// Checks that a view stays within its storage and is not blown up by strides of zero.
     pub(crate) fn new(
         dtype: Dtype,

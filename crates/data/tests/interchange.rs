@@ -1,0 +1,243 @@
+//! Zoos out to PyTorch and safetensors and back.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{block, fixture, manifest, mlp, says, shard};
+use weightlab_data::{
+    ImportOptions, MemStore, Plan, Shard, Store, TorchError, Value, Zoo, ZooError,
+    export_safetensors, export_torch, import_safetensors, import_torch, read_torch,
+    write_torch_net,
+};
+use weightlab_nets::{Convention, Mlp};
+
+const PLAN: Plan = Plan { objects: [10, 15], views: 2, part: None };
+
+fn zoo(splits: Option<BTreeMap<String, Vec<[u32; 2]>>>) -> Zoo<MemStore> {
+    let mut manifest = manifest(PLAN, 4);
+    manifest.splits = splits;
+    let mut zoo = block(Zoo::create(MemStore::new(), manifest)).unwrap();
+    for (first, end) in [(0, 4), (4, 8), (8, 10)] {
+        block(zoo.append(&shard(&PLAN, &mlp(), first, end))).unwrap();
+    }
+    zoo
+}
+
+fn options(nets_per_shard: u32) -> ImportOptions {
+    ImportOptions { nets_per_shard, ..ImportOptions::default() }
+}
+
+/// All that a `.pth` file carries, as bits.
+fn essence(shard: &Shard) -> (Vec<u32>, Vec<i64>, Vec<i64>, Vec<i64>) {
+    let bits = shard.params.iter().map(|p| p.to_bits()).collect();
+    (bits, shard.labels.clone(), shard.objects.clone(), shard.views.clone())
+}
+
+#[test]
+fn the_layout_is_that_of_the_reference_code() {
+    let out = MemStore::new();
+    let splits = BTreeMap::from([
+        ("train".to_string(), vec![[10, 12], [14, 15]]),
+        ("val".to_string(), vec![[12, 13]]),
+    ]);
+    let report = block(export_torch(&zoo(Some(splits)), &out, "zoo-pth")).unwrap();
+    // Object 13 is in no split.
+    assert_eq!((report.nets, report.splits), (10, [8, 2, 0]));
+    let json: serde_json::Value =
+        serde_json::from_slice(&block(out.read("splits.json")).unwrap()).unwrap();
+    assert_eq!(json["test"], serde_json::json!([]));
+    assert_eq!(
+        json["val"],
+        serde_json::json!(["zoo-pth/view_000/2/000012.pth", "zoo-pth/view_001/2/000012.pth"])
+    );
+    let first = json["train"][0].as_str().unwrap();
+    assert_eq!(first.rsplit('/').nth(2), Some("view_000"), "the view is third from the end");
+    // After the folder's own name comes the file's place in it.
+    let file = first.strip_prefix("zoo-pth/").unwrap();
+    let net = read_torch(&block(out.read(file)).unwrap(), file).unwrap();
+    assert_eq!(net.get("label"), Some(&Value::Int(0)));
+    let weight = net.get("seq.0.weight").unwrap().tensor().unwrap();
+    assert_eq!((weight.shape(), weight.to_f32()[0]), (&[3, 2][..], 10.0));
+}
+
+#[test]
+fn out_to_pytorch_and_back_is_the_same_bit_for_bit() {
+    let splits = BTreeMap::from([
+        ("test".to_string(), vec![[12, 15]]),
+        ("train".to_string(), vec![[10, 12]]),
+    ]);
+    let zoo = zoo(Some(splits.clone()));
+    let out = MemStore::new();
+    block(export_torch(&zoo, &out, "anything")).unwrap();
+    let (back, report) = block(import_torch(&out, MemStore::new(), &options(4))).unwrap();
+    assert_eq!(essence(&block(back.load_all()).unwrap()), essence(&block(zoo.load_all()).unwrap()));
+    assert_eq!(back.manifest().mlp, mlp());
+    assert_eq!(back.manifest().splits, Some(splits));
+    assert_eq!((report.nets, report.unlabelled, report.converted), (10, 0, 0));
+    assert_eq!(report.views, ["view_000", "view_001"]);
+    assert_eq!(report.splits, BTreeMap::from([("test".into(), 6), ("train".into(), 4)]));
+    let all = block(back.load_all()).unwrap();
+    assert!(all.psnr.iter().all(|p| p.is_nan()) && all.steps.iter().all(|&s| s == 0));
+}
+
+#[test]
+fn networks_without_a_label() {
+    let mut manifest = manifest(PLAN, 16);
+    manifest.plan = None;
+    let mut zoo = block(Zoo::create(MemStore::new(), manifest)).unwrap();
+    let mut nets = shard(&PLAN, &mlp(), 0, 2);
+    nets.labels = vec![-1, -1];
+    block(zoo.append(&nets)).unwrap();
+    let out = MemStore::new();
+    block(export_torch(&zoo, &out, "z")).unwrap();
+    assert!(block(out.exists("view_001/unlabelled/000010.pth")).unwrap());
+    let (back, report) = block(import_torch(&out, MemStore::new(), &options(4))).unwrap();
+    assert_eq!(report.unlabelled, 2);
+    assert_eq!(block(back.load_all()).unwrap().labels, [-1, -1]);
+}
+
+/// A folder of files as others lay them out.
+fn folder(splits: &str, files: &[(&str, Vec<u8>)]) -> MemStore {
+    let store = MemStore::new();
+    block(store.write("splits.json", splits.as_bytes())).unwrap();
+    for (name, bytes) in files {
+        block(store.write(name, bytes)).unwrap();
+    }
+    store
+}
+
+fn net(value: f32, label: Option<i64>) -> Vec<u8> {
+    write_torch_net(&mlp(), &vec![value; mlp().param_count()], label)
+}
+
+#[test]
+fn pytorchs_own_files_import() {
+    let input = folder(
+        r#"{"train": ["/home/them/data/a/0/net.pth"], "test": ["/home/them/data/b/0/dict.pth"]}"#,
+        &[
+            ("a/0/net.pth", fixture("net-2-3-2-1.pth")),
+            ("b/0/dict.pth", fixture("state-dict-2-3-2-1.pth")),
+        ],
+    );
+    let (zoo, report) = block(import_torch(&input, MemStore::new(), &options(4))).unwrap();
+    assert_eq!(report.views, ["a", "b"]);
+    let all = block(zoo.load_all()).unwrap();
+    assert_eq!((all.labels.clone(), all.net(0)), (vec![7, -1], all.net(1)));
+    // seq.0.weight, seq.0.bias, seq.1.weight as make_fixtures.py wrote them.
+    assert_eq!(all.net(0)[..10], [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 0.0, -0.5, -1.0, 1.0]);
+}
+
+#[test]
+fn splits_of_the_second_form_bring_their_labels() {
+    let input = folder(
+        r#"{"train": {"path": ["x/ckpt/model.pth", "y/ckpt/model.pth"], "label": [3, 4]},
+            "test": {"path": ["z/ckpt/model.pth"], "label": [5]}}"#,
+        &[
+            ("x/ckpt/model.pth", net(1.0, None)),
+            ("y/ckpt/model.pth", net(2.0, None)),
+            ("z/ckpt/model.pth", net(3.0, Some(9))),
+        ],
+    );
+    let (zoo, report) = block(import_torch(&input, MemStore::new(), &options(2))).unwrap();
+    let all = block(zoo.load_all()).unwrap();
+    assert_eq!((all.objects, all.views), (vec![0, 1, 2], vec![0, 0, 0]));
+    assert_eq!(all.labels, [3, 4, 9], "a label in the file goes first");
+    assert!(report.views.is_empty());
+    assert_eq!(zoo.manifest().splits.as_ref().unwrap()["test"], [[2, 3]]);
+}
+
+#[test]
+fn files_without_numbers_are_numbered_in_order() {
+    let input = folder(
+        r#"{"val": ["one/c/b.pth", "two/c/b.pth"], "train": ["one/c/a.pth"]}"#,
+        &[
+            ("one/c/a.pth", net(1.0, Some(0))),
+            ("one/c/b.pth", net(2.0, Some(1))),
+            ("two/c/b.pth", net(3.0, Some(1))),
+        ],
+    );
+    let (zoo, _) = block(import_torch(&input, MemStore::new(), &options(2))).unwrap();
+    let all = block(zoo.load_all()).unwrap();
+    assert_eq!((all.objects.as_slice(), all.views.as_slice()), (&[0, 1, 1][..], &[0, 0, 1][..]));
+    assert_eq!([all.net(0)[0], all.net(1)[0], all.net(2)[0]], [1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn what_cannot_be_imported_says_why() {
+    let import = |splits: &str, files: &[(&str, Vec<u8>)]| {
+        block(import_torch(&folder(splits, files), MemStore::new(), &options(4))).unwrap_err()
+    };
+    let one = r#"{"train": ["v/c/0.pth"]}"#;
+    says(&import(one, &[]), &["splits.json", "v/c/0.pth", "no file lies there"]);
+    says(&import(r#"{"train": ["../../etc/passwd"]}"#, &[]), &["no file lies there"]);
+    says(&import("{", &[]), &["splits.json", "line 1", "expected {\"train\""]);
+    says(&import(r#"{"train": 5}"#, &[]), &["splits.json", "expected {\"train\""]);
+    says(&import(r#"{"train": []}"#, &[]), &["splits.json", "none", "at least one"]);
+    says(&import(r#"{"a": {"path": ["x"], "label": []}}"#, &[]), &["1 paths but 0 labels"]);
+    says(&import(r#"{"a": ["v/c/0.pth", "v/c/0.pth"]}"#, &[]), &["listed twice"]);
+    let nan = net(f32::NAN, None);
+    says(
+        &import(one, &[("v/c/0.pth", nan)]),
+        &["v/c/0.pth", "seq.0.weight", "NaN at position 0", "diverged"],
+    );
+    says(&import(one, &[("v/c/0.pth", fixture("values.pth"))]), &["f32", "expected a weight"]);
+    says(&import(one, &[("v/c/0.pth", fixture("evil.pth"))]), &["posix system"]);
+    let other = Mlp::new(&[2, 4, 1], Convention::Dwsnets).unwrap();
+    let other = write_torch_net(&other, &vec![0.0; other.param_count()], None);
+    let two = r#"{"train": ["v/c/0.pth", "v/c/1.pth"]}"#;
+    let error = import(two, &[("v/c/0.pth", net(0.0, None)), ("v/c/1.pth", other)]);
+    says(&error, &["v/c/1.pth", "2-4-1", "2-3-2-1", "one architecture"]);
+    assert!(matches!(error, TorchError::Content { .. }));
+    let none = block(import_torch(&MemStore::new(), MemStore::new(), &options(4))).unwrap_err();
+    says(&none, &["splits.json", "no such file"]);
+}
+
+#[test]
+fn one_stacked_file_and_back() {
+    let zoo = zoo(None);
+    let bytes = block(export_safetensors(&zoo)).unwrap();
+    let import = |bytes: &[u8], options: &ImportOptions| {
+        block(import_safetensors(bytes, "all.safetensors", MemStore::new(), options))
+    };
+    let (back, report) = import(&bytes, &options(4)).unwrap();
+    assert_eq!(block(back.load_all()).unwrap(), block(zoo.load_all()).unwrap());
+    assert_eq!((report.nets, back.manifest().shards.len()), (10, 3));
+    assert_eq!(back.manifest().mlp, mlp());
+    let asked = ImportOptions { convention: Some(Convention::Sitzmann), ..options(4) };
+    says(&import(&bytes, &asked).unwrap_err(), &["dwsnets", "expected sitzmann"]);
+}
+
+#[test]
+fn a_strangers_stacked_file() {
+    let le = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let (w0, b0) = (le(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]), le(&[0.5; 4]));
+    let (w1, b1) = (le(&[9.0, 10.0, 11.0, 12.0]), le(&[13.0, 14.0]));
+    let view = |shape: &[usize], data| {
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), data).unwrap()
+    };
+    let mut tensors = vec![
+        ("seq.0.weight", view(&[2, 2, 2], &w0)),
+        ("seq.0.bias", view(&[2, 2], &b0)),
+        ("seq.1.weight", view(&[2, 1, 2], &w1)),
+        ("seq.1.bias", view(&[2, 1], &b1)),
+    ];
+    let bytes = safetensors::serialize(tensors.clone(), None).unwrap();
+    let asked = ImportOptions { convention: Some(Convention::Sitzmann), ..options(4) };
+    let import = |bytes: &[u8]| block(import_safetensors(bytes, "s", MemStore::new(), &asked));
+    let (zoo, report) = import(&bytes).unwrap();
+    assert_eq!(zoo.manifest().mlp.dims, [2, 2, 1]);
+    assert_eq!(zoo.manifest().convention.as_deref(), Some("sitzmann"));
+    let all = block(zoo.load_all()).unwrap();
+    assert_eq!(all.net(1), [5.0, 6.0, 7.0, 8.0, 0.5, 0.5, 11.0, 12.0, 14.0]);
+    assert_eq!((all.labels, all.objects, all.views), (vec![-1, -1], vec![0, 1], vec![0, 0]));
+    assert_eq!(report.unlabelled, 2);
+    tensors[3] = ("seq.1.bias", view(&[2], &b1));
+    let bytes = safetensors::serialize(tensors.clone(), None).unwrap();
+    says(&import(&bytes).unwrap_err(), &["seq.1.bias", "shape [2]", "shape [2, 1]"]);
+    tensors.pop();
+    let bytes = safetensors::serialize(tensors, None).unwrap();
+    says(&import(&bytes).unwrap_err(), &["seq.1.bias", "nothing"]);
+    let error = import(b"not safetensors at all").unwrap_err();
+    assert!(matches!(error, ZooError::Invalid { .. }), "{error}");
+}
