@@ -1,1 +1,23 @@
-//! TODO
+//! Weightlab's jobs, as streams of messages that a terminal, a page, a script and a test drive alike.
+//!
+//! A job is pulled: `while let Some(message) = job.next().await`. Between two pulls nothing runs, so to
+//! pause is to stop pulling, and to cancel is to drop the job; what a job has announced as a
+//! [`Checkpoint`](message::Checkpoint) is then safely stored. Every pull does a bounded slice of work of
+//! tens of milliseconds, except where a shard is written.
+
+pub mod bench;
+pub mod builtin;
+pub mod check;
+mod contact_sheet;
+mod error;
+pub mod fit;
+pub mod message;
+pub mod meter;
+pub mod picture;
+pub mod report;
+pub mod stats;
+
+pub use contact_sheet::{ContactSheet, RenderOptions, render};
+pub use error::LabError;
+pub use fit::{FitJob, FitOptions};
+pub use message::Message;

@@ -1,0 +1,359 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::str::FromStr;
+use weightlab_data::{Part, Split};
+use weightlab_nets::Convention;
+
+/// Weight spaces on your own GPU: images become small neural networks, and the networks are the data.
+#[derive(Debug, Parser)]
+#[command(name = "weightlab", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// GPU to use: a number or a part of a name, as `weightlab devices` lists them
+    #[arg(long, global = true, value_name = "NUMBER|NAME")]
+    pub device: Option<String>,
+    /// Print one JSON object per line on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress and no remarks on stderr, only errors
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// Use no more of the GPU than WebGPU's default limits, for tests
+    #[arg(long, global = true, hide_short_help = true)]
+    pub default_limits: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List GPUs with their limits, and which one would be used
+    Devices,
+    /// Test this GPU: kernels against plain references, and golden values
+    Check(CheckArgs),
+    /// Fit images: every image becomes a network (or several)
+    Fit(FitArgs),
+    /// Say what a zoo holds, and whether its files are intact
+    Inspect(InspectArgs),
+    /// Draw a zoo's networks beside their images, as one labelled PNG
+    Render(RenderArgs),
+    /// Put the parts of one job together
+    Merge(MergeArgs),
+    /// Write a zoo's networks for other programs
+    Export(ExportArgs),
+    /// Read networks of other programs into a zoo
+    Import(ImportArgs),
+    /// Measure speed
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// The whole story on built-in images, in about a minute, with a report
+    Demo(DemoArgs),
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Folder with a golden set: manifest.json and safetensors files
+    #[arg(long, value_name = "DIR")]
+    pub golden: Option<PathBuf>,
+    /// Seed of the random architectures
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Options of `fit`.
+#[derive(Debug, Args)]
+pub struct FitArgs {
+    /// A folder in original IDX layout (MNIST, Fashion-MNIST) or with CIFAR-10 binary batches, a folder
+    /// of PNG or JPEG images, or one such file
+    pub source: PathBuf,
+    /// Folder for the zoo; must be new or empty, except with --resume
+    #[arg(long, value_name = "ZOO")]
+    pub out: PathBuf,
+    /// Which part of the source, if it has parts
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
+    /// Fit at most this many images
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Skip this many images first
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub offset: u64,
+    /// Networks per image, each from another random start
+    #[arg(long, value_name = "V", default_value_t = 1)]
+    pub views: u32,
+    /// Widths from the 2 coordinates to the 1 (grey) or 3 (RGB) colours [default: 2,32,32,1 or 2,32,32,3]
+    #[arg(long, value_name = "WIDTHS")]
+    pub dims: Option<Dims>,
+    /// Initialisation, output offset and target range
+    #[arg(long, value_enum, default_value = "dwsnets")]
+    pub convention: ConventionArg,
+    /// Frequency factor of the sines [default: the convention's, 30]
+    #[arg(long, value_name = "OMEGA_0")]
+    pub omega: Option<f32>,
+    /// Most optimiser steps per network
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub steps: u32,
+    /// Learning rate of Adam
+    #[arg(long, value_name = "RATE", default_value_t = 5e-4)]
+    pub lr: f32,
+    /// Stop a network once its PSNR exceeds this many dB; `none` never stops early
+    #[arg(long, value_name = "DB|none", default_value = "40")]
+    pub until_psnr: Until,
+    /// Key of all random numbers: the same seed gives the same networks
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Do part i of n of the job; i counts from 0
+    #[arg(long, value_name = "i/n")]
+    pub shard: Option<Part>,
+    /// Continue a zoo that was begun with the same options
+    #[arg(long)]
+    pub resume: bool,
+    /// Resize every image first
+    #[arg(long, value_name = "HxW")]
+    pub size: Option<Size>,
+    /// Make every image grey first
+    #[arg(long)]
+    pub grey: bool,
+    /// Networks per file of the zoo, which is what a kill may lose [default: 256 on a CPU, 4096 on a GPU]
+    #[arg(long, value_name = "NETS")]
+    pub shard_size: Option<u32>,
+}
+
+/// Options of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Folder that `fit` wrote
+    pub zoo: PathBuf,
+}
+
+/// Options of `render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// Folder that `fit` wrote
+    pub zoo: PathBuf,
+    /// PNG file to write
+    #[arg(long, value_name = "PNG")]
+    pub out: PathBuf,
+    /// Size at which every network is drawn [default: that of its image]
+    #[arg(long, value_name = "HxW")]
+    pub resolution: Option<Size>,
+    /// Draw the first N networks only
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Networks side by side
+    #[arg(long, value_name = "N")]
+    pub columns: Option<usize>,
+}
+
+/// Options of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Zoos of one job, in any order
+    #[arg(required = true)]
+    pub zoos: Vec<PathBuf>,
+    /// Folder for the merged zoo
+    #[arg(long, value_name = "ZOO")]
+    pub out: PathBuf,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder that `fit` wrote
+    pub zoo: PathBuf,
+    /// torch: a .pth file per network and splits.json; safetensors: one file
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// Folder (torch) or file (safetensors) to write; must not exist yet
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Folder with splits.json and .pth files, or a .safetensors file
+    pub path: PathBuf,
+    /// Folder for the zoo
+    #[arg(long, value_name = "ZOO")]
+    pub out: PathBuf,
+    /// Convention that the networks were made under [default: what the file records, else dwsnets]
+    #[arg(long, value_enum)]
+    pub convention: Option<ConventionArg>,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Fit networks to random targets; one JSON line per round
+    Fit(BenchFitArgs),
+}
+
+/// Options of `bench fit`.
+#[derive(Debug, Args)]
+pub struct BenchFitArgs {
+    /// Networks
+    #[arg(long, default_value_t = 64)]
+    pub nets: usize,
+    /// Steps of a round
+    #[arg(long, default_value_t = 100)]
+    pub steps: u32,
+    /// Rounds, after a warm-up
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// Widths
+    #[arg(long, value_name = "WIDTHS", default_value = "2,32,32,1")]
+    pub dims: Dims,
+    /// Points of every signal
+    #[arg(long, default_value_t = 784)]
+    pub points: usize,
+    /// Seed of targets and starts
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Folder for report.html and the zoo
+    #[arg(long, value_name = "DIR", default_value = "out/demo")]
+    pub out: PathBuf,
+    /// How many of the 64 built-in images
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub nets: u64,
+    /// Most optimiser steps per network
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub steps: u32,
+    /// Key of all random numbers
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `--split`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SplitArg {
+    /// The training images
+    Train,
+    /// The test images
+    Test,
+}
+
+impl From<SplitArg> for Split {
+    fn from(split: SplitArg) -> Split {
+        match split {
+            SplitArg::Train => Split::Train,
+            SplitArg::Test => Split::Test,
+        }
+    }
+}
+
+/// `--convention`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ConventionArg {
+    /// That of the DWSNets data sets: targets 0 to 1, 0.5 added to the output
+    Dwsnets,
+    /// That of Sitzmann et al. 2020: targets -1 to 1
+    Sitzmann,
+}
+
+impl From<ConventionArg> for Convention {
+    fn from(convention: ConventionArg) -> Convention {
+        match convention {
+            ConventionArg::Dwsnets => Convention::Dwsnets,
+            ConventionArg::Sitzmann => Convention::Sitzmann,
+        }
+    }
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    /// A .pth file per network, and splits.json
+    Torch,
+    /// One file with all networks
+    Safetensors,
+}
+
+/// `2,32,32,1` or `2-32-32-1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dims(pub Vec<usize>);
+
+impl FromStr for Dims {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Dims, String> {
+        text.split([',', '-'])
+            .map(|width| width.trim().parse())
+            .collect::<Result<Vec<usize>, _>>()
+            .map(Dims)
+            .map_err(|_| "expected widths with commas between them, such as 2,32,32,1".to_owned())
+    }
+}
+
+/// `--until-psnr`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Until(pub Option<f32>);
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Until, String> {
+        match text.parse::<f32>() {
+            _ if text == "none" => Ok(Until(None)),
+            Ok(db) if db.is_finite() => Ok(Until(Some(db))),
+            _ => Err("expected a number of dB, or `none`".to_owned()),
+        }
+    }
+}
+
+/// `HxW` in pixels, or one number for a square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub usize, pub usize);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
+        match (height.parse(), width.parse()) {
+            (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok(Size(height, width)),
+            _ => Err("expected height x width in pixels, such as 64x48".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn values_parse() {
+        assert_eq!("2,32, 32,1".parse(), Ok(Dims(vec![2, 32, 32, 1])));
+        assert_eq!("2-8-1".parse(), Ok(Dims(vec![2, 8, 1])));
+        assert!("2,,1".parse::<Dims>().is_err() && "2,x,1".parse::<Dims>().is_err());
+        assert_eq!("none".parse(), Ok(Until(None)));
+        assert_eq!("38.5".parse(), Ok(Until(Some(38.5))));
+        assert!("NaN".parse::<Until>().is_err() && "inf".parse::<Until>().is_err());
+        assert_eq!("64x48".parse(), Ok(Size(64, 48)));
+        assert_eq!("64".parse(), Ok(Size(64, 64)));
+        assert!("0x4".parse::<Size>().is_err() && "4x".parse::<Size>().is_err());
+    }
+}

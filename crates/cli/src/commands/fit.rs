@@ -1,0 +1,227 @@
+//! `weightlab fit`.
+
+use super::{open_gpu, quoted};
+use crate::args::{FitArgs, Global};
+use crate::interrupt;
+use crate::output::Out;
+use crate::progress::Line;
+use crate::tell::JobFailed;
+use anyhow::Result;
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use weightlab_data::{DirStore, ImageSet, SourceOptions, open_source};
+use weightlab_lab::fit::default_dims;
+use weightlab_lab::message::{Finished, Message, Metric, Progress, Started};
+use weightlab_lab::meter::{bytes_text, duration_text};
+use weightlab_lab::{FitJob, FitOptions, LabError};
+use weightlab_nets::{Activation, FitSettings, Mlp};
+
+/// Between two progress objects.
+const JSON_EVERY: Duration = Duration::from_millis(500);
+
+/// Fits a source into a zoo.
+pub async fn run(global: &Global, out: &Out, args: &FitArgs) -> Result<ExitCode> {
+    let source = SourceOptions {
+        split: args.split.map(Into::into),
+        size: args.size.map(|s| (s.0, s.1)),
+        grey: args.grey.then_some(true),
+    };
+    let images = open_source(&args.source, &source).map_err(LabError::from)?;
+    out.note(&describe(&images));
+    let mlp = mlp(args, &images)?;
+    let options = FitOptions {
+        settings: FitSettings {
+            learning_rate: args.lr,
+            max_steps: args.steps,
+            until_psnr: args.until_psnr.0,
+            ..FitSettings::default()
+        },
+        views: args.views,
+        seed: args.seed,
+        offset: args.offset,
+        limit: args.limit,
+        part: args.shard,
+        nets_per_shard: args.shard_size,
+        resume: args.resume,
+        // A handful per batch: enough to plot, few enough to keep.
+        metric_every: Some((args.steps / 10).max(1)),
+        ..FitOptions::default()
+    };
+    let gpu = open_gpu(global).await?;
+    let mut job = FitJob::new(&gpu, images, &mlp, options, DirStore::new(&args.out)).await?;
+    match drive(&mut job, out).await? {
+        End::Finished(run) => {
+            out.line(&summary(&run.finished));
+            Ok(ExitCode::SUCCESS)
+        }
+        End::Interrupted => {
+            let (stored, all) = (job.zoo().nets(), job.zoo().manifest().plan.map(|p| p.nets()));
+            // Dropping the job is what cancels it.
+            drop(job);
+            let resume = resume_command();
+            out.object(
+                &json!({"interrupted": {"nets_done": stored, "nets": all, "resume": resume}}),
+            );
+            eprintln!(
+                "interrupted: {stored} of {} networks are stored. Continue with:\n  {resume}",
+                all.unwrap_or(0)
+            );
+            Ok(ExitCode::from(interrupt::CODE))
+        }
+    }
+}
+
+fn describe(images: &ImageSet) -> String {
+    let source = &images.source;
+    let split = source.split.as_ref().map_or(String::new(), |s| format!(", {s} split"));
+    format!(
+        "source: {} ({}{split}): {} images of {}x{}, {}",
+        source.name,
+        source.kind.name(),
+        images.len(),
+        images.height,
+        images.width,
+        if images.channels == 1 { "grey" } else { "RGB" },
+    )
+}
+
+fn mlp(args: &FitArgs, images: &ImageSet) -> Result<Mlp, LabError> {
+    let dims = args.dims.as_ref().map_or_else(|| default_dims(images.channels), |d| d.0.clone());
+    let mut mlp = Mlp::new(&dims, args.convention.into())?;
+    if let Some(omega_0) = args.omega {
+        mlp.activation = Activation::Sine { omega_0 };
+    }
+    mlp.validate()?;
+    Ok(mlp)
+}
+
+/// What a job said on its way.
+pub struct Run {
+    /// Its first message.
+    pub started: Started,
+    /// Its last.
+    pub finished: Finished,
+    /// Its learning curves.
+    pub metrics: Vec<Metric>,
+}
+
+/// How a job ended, if not in an error.
+pub enum End {
+    /// By itself.
+    Finished(Box<Run>),
+    /// By Ctrl-C.
+    Interrupted,
+}
+
+/// Pulls a job to its end, showing what it says.
+pub async fn drive(job: &mut FitJob<DirStore>, out: &Out) -> Result<End> {
+    interrupt::watch();
+    let mut line = Line::new(out);
+    let (mut started, mut metrics) = (None, Vec::new());
+    let mut shown: Option<Instant> = None;
+    while let Some(message) = job.next().await {
+        let due = match &message {
+            Message::Progress(_) => shown.is_none_or(|at| at.elapsed() >= JSON_EVERY),
+            Message::Preview(_) => false,
+            // Failures are reported once, where all errors are.
+            Message::Failed(_) => false,
+            _ => true,
+        };
+        if due {
+            out.object(&message);
+        }
+        match message {
+            Message::Started(s) => {
+                out.note(&plan(&s));
+                started = Some(s);
+            }
+            Message::Progress(p) => {
+                if due {
+                    shown = Some(Instant::now());
+                }
+                show(&mut line, &p);
+            }
+            Message::Metric(m) => metrics.push(m),
+            Message::Warning(w) => line.note(out, &format!("warning: {}", w.what)),
+            Message::Finished(finished) => {
+                line.clear();
+                let Some(started) = started else { break };
+                return Ok(End::Finished(Box::new(Run { started, finished, metrics })));
+            }
+            Message::Failed(failed) => {
+                line.clear();
+                return Err(JobFailed { what: failed.what, hint: failed.hint }.into());
+            }
+            _ => {}
+        }
+        if interrupt::requested() {
+            line.clear();
+            return Ok(End::Interrupted);
+        }
+    }
+    line.clear();
+    anyhow::bail!("the job ended without a result; this is a defect of the program")
+}
+
+fn show(line: &mut Line, progress: &Progress) {
+    line.show(progress);
+}
+
+fn plan(s: &Started) -> String {
+    let before = match s.nets_before {
+        0 => String::new(),
+        n => format!(" ({n} already there)"),
+    };
+    format!(
+        "fitting {} networks{before} of {} on {} points, at most {} steps each\n\
+         adapter: {}; kernel: {}\n\
+         GPU memory: {} for {} networks at a time; a shard every {} networks",
+        s.nets,
+        s.dims,
+        s.points,
+        s.steps,
+        s.adapter,
+        s.kernel,
+        bytes_text(s.bytes),
+        s.nets_per_batch,
+        s.nets_per_shard,
+    )
+}
+
+fn summary(f: &Finished) -> String {
+    let mut text = format!("{} networks", f.nets);
+    if f.nets_fitted < f.nets {
+        text += &format!(" ({} of them now)", f.nets_fitted);
+    }
+    text += &format!(" in {}", duration_text(f.seconds));
+    if let Some(rate) = f.nets_per_s {
+        text += &format!(", {rate:.2} per second");
+    }
+    if let (Some(median), Some(min), Some(max)) = (f.psnr.median, f.psnr.min, f.psnr.max) {
+        text += &format!("\nPSNR median {median:.2} dB, from {min:.2} to {max:.2} dB");
+    }
+    if f.reached_target > 0 {
+        text += &format!("\n{} stopped early at the wanted PSNR", f.reached_target);
+    }
+    if !f.diverged.is_empty() {
+        let first: Vec<String> = f
+            .diverged
+            .iter()
+            .take(10)
+            .map(|d| format!("object {} view {} (step {})", d.object, d.view, d.step))
+            .collect();
+        let more = if f.diverged.len() > 10 { ", ..." } else { "" };
+        text += &format!("\n{} diverged: {}{more}", f.diverged.len(), first.join(", "));
+    }
+    text
+}
+
+/// This command, as it is to be typed to go on.
+fn resume_command() -> String {
+    let mut words: Vec<String> = std::env::args().map(|a| quoted(&a)).collect();
+    if !words.iter().any(|w| w == "--resume") {
+        words.push("--resume".to_owned());
+    }
+    words.join(" ")
+}

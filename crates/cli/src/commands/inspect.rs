@@ -1,0 +1,167 @@
+//! `weightlab inspect`.
+
+use super::open_zoo;
+use crate::args::InspectArgs;
+use crate::output::Out;
+use anyhow::Result;
+use serde_json::json;
+use std::process::ExitCode;
+use weightlab_data::{Shard, ZooManifest};
+use weightlab_lab::LabError;
+use weightlab_lab::stats::{Distribution, histogram};
+use weightlab_nets::Activation;
+
+/// Describes a zoo and checks every file of it.
+pub async fn run(out: &Out, args: &InspectArgs) -> Result<ExitCode> {
+    let zoo = open_zoo(&args.zoo).await?;
+    let manifest = zoo.manifest();
+    // What the manifest says helps even if a shard is damaged, so it comes first.
+    for (key, value) in facts(manifest) {
+        out.line(&format!("{key:<14} {value}"));
+    }
+    let mut known = Shard::default();
+    for i in 0..manifest.shards.len() {
+        let mut shard = zoo.read_shard(i).await.map_err(LabError::from)?;
+        // Only the figures are wanted; all parameters together may not fit into memory.
+        shard.params.clear();
+        known.extend(&shard);
+    }
+    let targets = zoo.read_targets().await.map_err(LabError::from)?;
+    let psnr = Distribution::of(known.psnr.iter().map(|&x| f64::from(x)));
+    let steps = Distribution::of(known.steps.iter().map(|&x| x as f64));
+    // An import knows no steps; a fit that diverged has some.
+    let diverged =
+        known.psnr.iter().zip(&known.steps).filter(|(p, s)| p.is_nan() && **s > 0).count();
+    out.object(&json!({"zoo": {
+        "nets": zoo.nets(),
+        "complete": manifest.is_complete(),
+        "planned": manifest.plan.map(|p| p.nets()),
+        "dims": manifest.mlp.dims,
+        "param_count": manifest.mlp.param_count(),
+        "mlp": manifest.mlp,
+        "convention": manifest.convention,
+        "source": manifest.source,
+        "image_shape": manifest.image_shape,
+        "seed": manifest.seed,
+        "fit": manifest.fit,
+        "plan": manifest.plan,
+        "shards": manifest.shards.len(),
+        "nets_per_shard": manifest.nets_per_shard,
+        "targets": targets.as_ref().map(|t| t.len()),
+        "psnr": psnr,
+        "steps": steps,
+        "diverged": diverged,
+        "hashes_ok": true,
+    }}));
+    let images = targets.map_or(String::new(), |t| format!(", and {} images", t.len()));
+    out.line(&format!(
+        "{:<14} {} of up to {} networks{images}; all hashes are right",
+        "files",
+        manifest.shards.len(),
+        manifest.nets_per_shard
+    ));
+    let row = |d: &Distribution, digits: usize| {
+        let x = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.digits$}"));
+        format!(
+            "min {}  10 % {}  median {}  90 % {}  max {}",
+            x(d.min),
+            x(d.p10),
+            x(d.median),
+            x(d.p90),
+            x(d.max)
+        )
+    };
+    if psnr.count > 0 {
+        out.line(&format!("{:<14} {}", "PSNR, dB", row(&psnr, 2)));
+        out.line(&format!("{:<14} {}", "steps", row(&steps, 0)));
+        out.line(&bars(&known.psnr));
+    } else {
+        out.line(&format!("{:<14} unknown", "PSNR"));
+    }
+    if diverged > 0 {
+        out.line(&format!("{:<14} {diverged} networks, stored with PSNR NaN", "diverged"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn facts(m: &ZooManifest) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    let complete = match m.plan {
+        Some(plan) if !m.is_complete() => {
+            format!(" of {} planned: unfinished, continue with fit --resume", plan.nets())
+        }
+        _ => String::new(),
+    };
+    facts.push(("networks", format!("{}{complete}", m.nets())));
+    let activation = match m.mlp.activation {
+        Activation::Sine { omega_0 } => format!("sine, omega_0 = {omega_0}"),
+        Activation::Relu => "ReLU".to_owned(),
+    };
+    facts.push((
+        "architecture",
+        format!("{}, {} parameters, {activation}", m.mlp.dims_text(), m.mlp.param_count()),
+    ));
+    let [lo, hi] = m.mlp.target_range;
+    facts.push((
+        "convention",
+        format!(
+            "{} (targets {lo} to {hi}, {} added to the output)",
+            m.convention.as_deref().unwrap_or("its own"),
+            m.mlp.output_offset
+        ),
+    ));
+    if let Some(source) = &m.source {
+        let split = source.split.as_ref().map_or(String::new(), |s| format!(", {s} split"));
+        let shape = m.image_shape.map_or(String::new(), |[h, w, c]| {
+            format!(", {h}x{w} {}", if c == 1 { "grey" } else { "RGB" })
+        });
+        let hash = source.blake3.get(..12).unwrap_or(&source.blake3);
+        facts.push((
+            "source",
+            format!("{} ({}{split}){shape}, BLAKE3 {hash}..", source.name, source.kind.name()),
+        ));
+    }
+    if let Some(plan) = m.plan {
+        let part = plan.part.map_or(String::new(), |p| format!(", part {p}"));
+        let objects = plan.part_objects();
+        facts.push((
+            "objects",
+            format!(
+                "{} to {} (excluded), {} views each{part}",
+                objects.start, objects.end, plan.views
+            ),
+        ));
+    }
+    facts.push(("seed", m.seed.to_string()));
+    if let Some(fit) = &m.fit {
+        let until =
+            fit.until_psnr.map_or("never early".to_owned(), |db| format!("early at {db} dB"));
+        facts.push((
+            "fit",
+            format!(
+                "Adam, lr {}, at most {} steps, stopped {until}",
+                fit.learning_rate, fit.max_steps
+            ),
+        ));
+    }
+    facts.push(("written by", m.created_by.clone()));
+    facts
+}
+
+/// PSNR as bars of text.
+fn bars(psnr: &[f32]) -> String {
+    let finite = psnr.iter().copied().filter(|x| x.is_finite());
+    let (lo, hi) = finite.fold((f32::MAX, f32::MIN), |(a, b), x| (a.min(x), b.max(x)));
+    let spread = f64::from(hi) - f64::from(lo);
+    let width = [0.5, 1.0, 2.0, 5.0].into_iter().find(|w| spread / w <= 12.0).unwrap_or(10.0);
+    let bins = histogram(psnr, width);
+    let most = bins.iter().map(|b| b.1).max().unwrap_or(1).max(1);
+    let rows: Vec<String> = bins
+        .iter()
+        .map(|&(low, n)| {
+            let bar = "#".repeat((n * 40).div_ceil(most) as usize);
+            format!("  {low:>6.1} to {:>5.1}  {bar} {n}", low + width)
+        })
+        .collect();
+    rows.join("\n")
+}

@@ -1,0 +1,66 @@
+//! One file per command.
+
+pub mod bench;
+pub mod check;
+pub mod demo;
+pub mod devices;
+pub mod fit;
+pub mod inspect;
+pub mod merge;
+pub mod render;
+pub mod transfer;
+
+use crate::args::Global;
+use anyhow::Result;
+use std::path::Path;
+use weightlab_data::{DirStore, Store, Zoo};
+use weightlab_gpu::{Gpu, OpenOptions};
+use weightlab_lab::LabError;
+
+/// The GPU that the options name.
+pub async fn open_gpu(global: &Global) -> Result<Gpu> {
+    let options = OpenOptions {
+        adapter: global.device.clone(),
+        default_limits: global.default_limits,
+        ..OpenOptions::default()
+    };
+    Ok(Gpu::open(&options).await.map_err(LabError::from)?)
+}
+
+/// An existing zoo.
+pub async fn open_zoo(path: &Path) -> Result<Zoo<DirStore>> {
+    Ok(Zoo::open(DirStore::new(path)).await.map_err(LabError::from)?)
+}
+
+/// Writes one file, atomically.
+pub async fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| crate::tell::Usage {
+        what: format!("--out {}: not the name of a file", path.display()),
+        hint: "give a file name",
+    })?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DirStore::new(folder).write(name, bytes).await.map_err(LabError::from)?;
+    Ok(())
+}
+
+/// `name` as a shell would need it.
+pub fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
+    match !name.is_empty() && name.chars().all(plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_a_shell() {
+        assert_eq!(quoted("out/zoo-1"), "out/zoo-1");
+        assert_eq!(quoted("my zoo"), "'my zoo'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,38 @@
+//! `weightlab render`.
+
+use super::{open_gpu, open_zoo, write_file};
+use crate::args::{Global, RenderArgs};
+use crate::output::Out;
+use anyhow::Result;
+use serde_json::json;
+use std::process::ExitCode;
+use weightlab_lab::RenderOptions;
+
+/// Draws a zoo.
+pub async fn run(global: &Global, out: &Out, args: &RenderArgs) -> Result<ExitCode> {
+    let zoo = open_zoo(&args.zoo).await?;
+    let gpu = open_gpu(global).await?;
+    let options = RenderOptions {
+        resolution: args.resolution.map(|s| (s.0, s.1)),
+        limit: args.limit,
+        columns: args.columns,
+    };
+    let sheet = weightlab_lab::render(&gpu, &zoo, &options).await?;
+    write_file(&args.out, &sheet.png).await?;
+    let file = args.out.display().to_string();
+    out.object(&json!({"rendered": {
+        "file": file,
+        "nets": sheet.nets,
+        "height": sheet.height,
+        "width": sheet.width,
+        "resolution": [sheet.resolution.0, sheet.resolution.1],
+        "with_targets": sheet.with_targets,
+    }}));
+    let (h, w) = sheet.resolution;
+    let beside = if sheet.with_targets { "image left, network right" } else { "networks alone" };
+    out.line(&format!(
+        "{file}: {} networks at {h}x{w}, {beside}; {}x{} pixels",
+        sheet.nets, sheet.width, sheet.height
+    ));
+    Ok(ExitCode::SUCCESS)
+}

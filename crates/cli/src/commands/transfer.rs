@@ -1,0 +1,106 @@
+//! `weightlab export` and `weightlab import`.
+
+use super::{open_zoo, write_file};
+use crate::args::{ExportArgs, Format, ImportArgs};
+use crate::output::Out;
+use crate::tell::Usage;
+use anyhow::Result;
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+use weightlab_data::{DirStore, ImportOptions, import_safetensors, import_torch};
+use weightlab_data::{export_safetensors, export_torch};
+use weightlab_lab::LabError;
+use weightlab_lab::meter::bytes_text;
+
+/// Writes a zoo for others.
+pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
+    let zoo = open_zoo(&args.zoo).await?;
+    let path = &args.out;
+    let in_the_way = match path.read_dir() {
+        Ok(mut entries) => matches!(args.format, Format::Safetensors) || entries.next().is_some(),
+        Err(_) => path.exists(),
+    };
+    if in_the_way {
+        return Err(Usage {
+            what: format!("--out {}: already exists", path.display()),
+            hint: "choose a name that is free",
+        }
+        .into());
+    }
+    let (nets, bytes) = match args.format {
+        Format::Torch => {
+            let root = folder_name(path)?;
+            let report =
+                export_torch(&zoo, &DirStore::new(path), &root).await.map_err(LabError::from)?;
+            (report.nets, report.bytes)
+        }
+        Format::Safetensors => {
+            let bytes = export_safetensors(&zoo).await.map_err(LabError::from)?;
+            write_file(path, &bytes).await?;
+            (zoo.nets(), bytes.len() as u64)
+        }
+    };
+    let file = path.display().to_string();
+    out.object(&json!({"exported": {"path": file, "nets": nets, "bytes": bytes}}));
+    out.line(&format!("{file}: {nets} networks, {}", bytes_text(bytes)));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The folder's own name, which the paths in splits.json begin with.
+fn folder_name(path: &Path) -> Result<String> {
+    let name = path.file_name().and_then(|n| n.to_str());
+    Ok(name.map(str::to_owned).ok_or_else(|| Usage {
+        what: format!("--out {}: not the name of a folder", path.display()),
+        hint: "give a folder by its name",
+    })?)
+}
+
+/// Reads what others wrote.
+pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
+    let options =
+        ImportOptions { convention: args.convention.map(Into::into), ..ImportOptions::default() };
+    let store = DirStore::new(&args.out);
+    let path = &args.path;
+    let is_file = path.is_file();
+    let report = if is_file && path.extension().is_some_and(|e| e == "safetensors") {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path)
+            .map_err(|e| anyhow::anyhow!("{name}: cannot be read: {e}; check the path"))?;
+        import_safetensors(&bytes, &name, store, &options).await.map_err(LabError::from)?.1
+    } else {
+        // splits.json itself stands for the folder it lies in.
+        let folder = match path.parent() {
+            Some(parent) if is_file && path.file_name().is_some_and(|n| n == "splits.json") => {
+                parent
+            }
+            _ => path,
+        };
+        if !folder.join("splits.json").is_file() {
+            return Err(Usage {
+                what: format!(
+                    "{}: neither a .safetensors file nor a folder with splits.json",
+                    path.display()
+                ),
+                hint: "give the folder that holds splits.json, or a .safetensors file",
+            }
+            .into());
+        }
+        import_torch(&DirStore::new(folder), store, &options).await.map_err(LabError::from)?.1
+    };
+    out.object(&json!({"imported": {
+        "nets": report.nets,
+        "splits": report.splits,
+        "views": report.views,
+        "unlabelled": report.unlabelled,
+        "converted": report.converted,
+    }}));
+    out.line(&format!("{}: {} networks", args.out.display(), report.nets));
+    if report.unlabelled > 0 {
+        out.note(&format!("{} networks have no label", report.unlabelled));
+    }
+    if report.converted > 0 {
+        out.note(&format!("{} networks were rounded to 32-bit floats", report.converted));
+    }
+    Ok(ExitCode::SUCCESS)
+}

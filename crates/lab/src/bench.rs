@@ -1,0 +1,226 @@
+//! How fast networks are fitted.
+
+use crate::error::LabError;
+use serde::{Deserialize, Serialize};
+use web_time::Instant;
+use weightlab_gpu::Gpu;
+use weightlab_kernels::philox;
+use weightlab_nets::{FitBatch, FitSettings, Mlp, NetId, Status, plan_fit};
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct FitBenchOptions {
+    /// Networks.
+    pub nets: usize,
+    /// Points of each network's signal.
+    pub points: usize,
+    /// The architecture, from 2 coordinates.
+    pub mlp: Mlp,
+    /// Measured steps of a round.
+    pub steps: u32,
+    /// Rounds, each of which gives a measurement.
+    pub rounds: u32,
+    /// Key of the targets and of the initial parameters.
+    pub seed: u64,
+}
+
+/// One round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// `fit`.
+    pub bench: String,
+    /// Name of the adapter.
+    pub adapter: String,
+    /// Networks.
+    pub n: u64,
+    /// Steps of the round.
+    pub steps: u32,
+    /// Points.
+    pub points: u64,
+    /// The architecture.
+    pub dims: String,
+    /// Milliseconds per network and step.
+    pub ms_per_net_step: f64,
+    /// Steps per second, summed over networks.
+    pub net_steps_per_s: f64,
+    /// Thousand million multiplications and additions per second, those of sines not counted.
+    pub gflops: f64,
+    /// What a kernel of nothing but multiply-adds reaches on this adapter, where measured.
+    pub peak_gflops: Option<f64>,
+    /// The former divided by the latter.
+    pub peak_share: Option<f64>,
+    /// Which kernel, specialised how.
+    pub kernel: String,
+    /// Bytes of GPU buffers of a batch.
+    pub bytes: u64,
+    /// Networks on the GPU at once.
+    pub nets_per_batch: u64,
+}
+
+/// Floating-point operations of one network's forward and backward pass at `points` points: a
+/// multiplication and an addition per weight, point and each of three products (forward, gradient of
+/// the weights, gradient of the activations; that of the coordinates is counted too, as usual).
+pub fn flops_per_net_step(mlp: &Mlp, points: usize) -> f64 {
+    let products: f64 = mlp.layers().iter().map(|l| l.inputs as f64 * l.outputs as f64).sum();
+    6.0 * points as f64 * products
+}
+
+/// Steps before the measured ones: compile, allocate, let the slices find their length.
+const WARM_UP: u32 = 20;
+
+/// What a kernel of nothing but multiply-adds reaches on this adapter, in GFLOP/s.
+///
+/// # Errors
+/// The GPU.
+pub async fn peak_gflops(gpu: &Gpu) -> Result<Option<f64>, LabError> {
+    // TODO: weightlab_nets::peak::gflops
+    let _ = gpu;
+    Ok(None)
+}
+
+/// Fits networks to random targets and measures each of some rounds, without early stops.
+///
+/// # Errors
+/// Options that make no sense, or the GPU.
+pub async fn fit(
+    gpu: &Gpu,
+    options: &FitBenchOptions,
+    peak_gflops: Option<f64>,
+) -> Result<Vec<Measurement>, LabError> {
+    let FitBenchOptions { nets, points, ref mlp, steps, rounds, seed } = *options;
+    for (option, value) in [
+        ("--nets", nets as u64),
+        ("--points", points as u64),
+        ("--steps", steps.into()),
+        ("--rounds", rounds.into()),
+    ] {
+        if value == 0 {
+            return Err(LabError::Zero { option });
+        }
+    }
+    let plan = plan_fit(gpu, mlp, points, nets)?;
+    let settings = FitSettings {
+        max_steps: WARM_UP.saturating_add(steps.saturating_mul(rounds)),
+        until_psnr: None,
+        ..FitSettings::default()
+    };
+    let coords = random(points * mlp.inputs(), seed, 1, [-1.0, 1.0]);
+    let mut seconds = vec![0.0; rounds as usize];
+    let mut done = vec![0u64; rounds as usize];
+    let batch_size = plan.nets_per_batch.min(nets);
+    for first in (0..nets).step_by(batch_size) {
+        let count = batch_size.min(nets - first);
+        let each = points * mlp.outputs();
+        let targets: Vec<f32> = (first..first + count)
+            .flat_map(|net| random(each, seed, 2 + net as u32, mlp.target_range))
+            .collect();
+        let ids: Vec<NetId> =
+            (first..first + count).map(|net| NetId { object: net as u32, view: 0 }).collect();
+        let mut batch = FitBatch::new(gpu, mlp, &coords, &targets, &ids, seed, &settings).await?;
+        drop(targets);
+        let spans = measure(&mut batch, steps, rounds).await?;
+        for (round, (time, work)) in spans.into_iter().enumerate() {
+            seconds[round] += time;
+            done[round] += work;
+        }
+    }
+    let flops = flops_per_net_step(mlp, points);
+    Ok(seconds
+        .iter()
+        .zip(&done)
+        .map(|(&seconds, &done)| {
+            let rate = done as f64 / seconds;
+            let gflops = flops * rate / 1e9;
+            Measurement {
+                bench: "fit".to_owned(),
+                adapter: gpu.report().name.clone(),
+                n: nets as u64,
+                steps,
+                points: points as u64,
+                dims: mlp.dims_text(),
+                ms_per_net_step: 1e3 / rate,
+                net_steps_per_s: rate,
+                gflops,
+                peak_gflops,
+                peak_share: peak_gflops.map(|peak| gflops / peak),
+                kernel: plan.kernel.clone(),
+                bytes: plan.bytes,
+                nets_per_batch: batch_size as u64,
+            }
+        })
+        .collect())
+}
+
+/// `(seconds, network steps)` of each round. Outcomes change when all networks of a batch have been
+/// advanced equally, so a round begins and ends at such a moment and is as long as it came out.
+async fn measure(
+    batch: &mut FitBatch,
+    steps: u32,
+    rounds: u32,
+) -> Result<Vec<(f64, u64)>, LabError> {
+    let mut spans = Vec::new();
+    let mut mark: Option<(Instant, u64)> = None;
+    loop {
+        let progress = batch.advance().await?;
+        let least = batch.outcomes().iter().map(|o| o.steps).min().unwrap_or(0);
+        let due = WARM_UP.saturating_add(steps.saturating_mul(spans.len() as u32 + 1));
+        match mark {
+            None if least >= WARM_UP => mark = Some((Instant::now(), progress.steps)),
+            Some((begun, before)) if least >= due || progress.finished => {
+                let work = progress.steps - before;
+                // A slice may have overrun the end of the last round.
+                if work > 0 {
+                    spans.push((begun.elapsed().as_secs_f64(), work));
+                }
+                mark = Some((Instant::now(), progress.steps));
+            }
+            _ => {}
+        }
+        if progress.finished || spans.len() == rounds as usize {
+            break;
+        }
+    }
+    if let Some(diverged) = batch.outcomes().iter().position(|o| o.status == Status::Diverged) {
+        return Err(LabError::BenchDiverged { net: diverged });
+    }
+    if spans.len() < rounds as usize {
+        return Err(LabError::BenchTooShort { steps });
+    }
+    Ok(spans)
+}
+
+/// `count` numbers uniform on `range`, the same for the same `seed` and `stream`.
+pub(crate) fn random(count: usize, seed: u64, stream: u32, range: [f32; 2]) -> Vec<f32> {
+    let key = philox::key(seed);
+    let [lo, hi] = range;
+    (0..count.div_ceil(4) as u32)
+        .flat_map(|i| philox::philox4x32([i, stream, 0, u32::MAX], key))
+        .take(count)
+        .map(|word| lo + (hi - lo) * (0.5 + 0.5 * philox::symmetric(word)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weightlab_nets::Convention;
+
+    #[test]
+    fn operations_of_the_usual_network() {
+        let mlp = Mlp::new(&[2, 32, 32, 1], Convention::Dwsnets).unwrap();
+        // 2*32 + 32*32 + 32*1 = 1120 weights.
+        assert_eq!(flops_per_net_step(&mlp, 784), 6.0 * 784.0 * 1120.0);
+    }
+
+    #[test]
+    fn random_numbers_fill_their_range() {
+        let numbers = random(1001, 7, 3, [-1.0, 1.0]);
+        assert_eq!(numbers.len(), 1001);
+        assert!(numbers.iter().all(|x| (-1.0..1.0).contains(x)));
+        let mean = numbers.iter().sum::<f32>() / 1001.0;
+        // The standard error of the mean is 0.018.
+        assert!(mean.abs() < 0.1, "{mean}");
+        assert_eq!(numbers, random(1001, 7, 3, [-1.0, 1.0]));
+        assert_ne!(numbers[..8], random(8, 7, 4, [-1.0, 1.0])[..]);
+    }
+}

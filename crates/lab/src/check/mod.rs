@@ -1,0 +1,239 @@
+//! Conformance of an adapter: kernels against plain references, and golden values of published code.
+
+mod builtin;
+mod golden;
+mod siren;
+
+use crate::error::LabError;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use weightlab_data::Store;
+use weightlab_gpu::Gpu;
+
+/// How a case ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaseStatus {
+    /// Within its tolerance.
+    Pass,
+    /// Outside.
+    Fail,
+    /// This program does not do what the case is about.
+    Unsupported,
+}
+
+/// One case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// What it is about.
+    pub group: String,
+    /// Which of its group.
+    pub case: String,
+    /// How it ended.
+    pub status: CaseStatus,
+    /// Largest error divided by its tolerance; absent if nothing was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<f64>,
+    /// In words, where there is more to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Case {
+    fn judged(group: &str, case: impl Into<String>, worst: Worst) -> Case {
+        // JSON has no infinity.
+        let ratio = worst.ratio.min(f64::MAX);
+        let status = if ratio <= 1.0 { CaseStatus::Pass } else { CaseStatus::Fail };
+        Case {
+            group: group.to_owned(),
+            case: case.into(),
+            status,
+            worst: Some(ratio),
+            detail: worst.at.filter(|_| status == CaseStatus::Fail),
+        }
+    }
+
+    fn unsupported(group: &str, case: &str) -> Case {
+        Case {
+            group: group.to_owned(),
+            case: case.to_owned(),
+            status: CaseStatus::Unsupported,
+            worst: None,
+            detail: None,
+        }
+    }
+}
+
+/// The largest error so far, in units of its tolerance, and where.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Worst {
+    ratio: f64,
+    at: Option<String>,
+}
+
+impl Worst {
+    /// Compares one number. A NaN on either side is an infinite error.
+    fn see(&mut self, what: &str, index: usize, got: f64, expected: f64, tolerance: f64) {
+        let error = (got - expected).abs();
+        let ratio = match error <= tolerance {
+            // Also where both are zero.
+            true if error == 0.0 => 0.0,
+            _ if error.is_nan() || tolerance <= 0.0 => f64::INFINITY,
+            _ => error / tolerance,
+        };
+        if ratio > self.ratio {
+            self.ratio = ratio;
+            self.at = Some(format!(
+                "{what}[{index}]: {got:e} here, {expected:e} expected, tolerance {tolerance:.1e}"
+            ));
+        }
+    }
+
+    /// Compares all; lengths must agree.
+    fn see_all(
+        &mut self,
+        what: &str,
+        got: &[f64],
+        expected: &[f64],
+        tolerance: impl Fn(f64) -> f64,
+    ) {
+        if got.len() != expected.len() {
+            self.ratio = f64::INFINITY;
+            self.at =
+                Some(format!("{what}: {} numbers here, {} expected", got.len(), expected.len()));
+            return;
+        }
+        for (i, (&x, &g)) in got.iter().zip(expected).enumerate() {
+            self.see(what, i, x, g, tolerance(g));
+        }
+    }
+}
+
+/// What came out, by count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Cases within their tolerance.
+    pub pass: u64,
+    /// Cases outside.
+    pub fail: u64,
+    /// Cases that were not run.
+    pub unsupported: u64,
+}
+
+impl Summary {
+    /// Counts a case.
+    pub fn count(&mut self, case: &Case) {
+        match case.status {
+            CaseStatus::Pass => self.pass += 1,
+            CaseStatus::Fail => self.fail += 1,
+            CaseStatus::Unsupported => self.unsupported += 1,
+        }
+    }
+}
+
+/// A check, as a stream of cases. Without a golden set it takes a few seconds.
+#[derive(Debug)]
+pub struct Check<S: Store> {
+    gpu: Gpu,
+    seed: u64,
+    golden: Option<golden::Set<S>>,
+    todo: VecDeque<Task>,
+    ready: VecDeque<Case>,
+}
+
+#[derive(Clone, Debug)]
+enum Task {
+    Builtin(builtin::Task),
+    Nets(String),
+    Fit(siren::FitTask),
+    Unsupported { group: String, case: String },
+}
+
+impl<S: Store> Check<S> {
+    /// The built-in cases, over architectures drawn from `seed`, and those of a golden set.
+    ///
+    /// # Errors
+    /// A golden set whose manifest cannot be read.
+    pub async fn new(gpu: &Gpu, seed: u64, golden: Option<S>) -> Result<Check<S>, LabError> {
+        let mut todo: VecDeque<Task> =
+            builtin::tasks(seed).into_iter().map(Task::Builtin).collect();
+        let golden = match golden {
+            None => None,
+            Some(store) => Some(golden::Set::open(store).await?),
+        };
+        for (group, case) in golden.iter().flat_map(golden::Set::cases) {
+            match group.as_str() {
+                siren::NETS => todo.push_back(Task::Nets(case)),
+                siren::FIT => {}
+                _ => todo.push_back(Task::Unsupported { group, case }),
+            }
+        }
+        if let Some(set) = golden.as_ref().filter(|s| s.has_group(siren::FIT)) {
+            todo.extend(siren::fit_tasks(set).into_iter().map(Task::Fit));
+        }
+        Ok(Check { gpu: gpu.clone(), seed, golden, todo, ready: VecDeque::new() })
+    }
+
+    /// The next case; `None` after the last.
+    ///
+    /// # Errors
+    /// A golden set that is not what its manifest says, or the GPU.
+    pub async fn next(&mut self) -> Result<Option<Case>, LabError> {
+        loop {
+            if let Some(case) = self.ready.pop_front() {
+                return Ok(Some(case));
+            }
+            let Some(task) = self.todo.pop_front() else { return Ok(None) };
+            let cases = match (task, self.golden.as_mut()) {
+                (Task::Builtin(task), _) => builtin::run(&self.gpu, self.seed, &task).await?,
+                (Task::Unsupported { group, case }, _) => vec![Case::unsupported(&group, &case)],
+                (Task::Nets(case), Some(set)) => siren::nets(&self.gpu, set, &case).await?,
+                (Task::Fit(task), Some(set)) => siren::fit(&self.gpu, set, &task).await?,
+                (_, None) => Vec::new(),
+            };
+            self.ready.extend(cases);
+        }
+    }
+}
+
+fn to_f64(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&x| f64::from(x)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_error_decides() {
+        let mut worst = Worst::default();
+        worst.see_all("x", &[1.0, 2.0], &[1.0, 2.001], |_| 0.01);
+        let case = Case::judged("g", "c", worst.clone());
+        assert_eq!(case.status, CaseStatus::Pass);
+        assert!((case.worst.unwrap() - 0.1).abs() < 1e-9);
+        worst.see("x", 7, 3.0, 3.1, 0.05);
+        let case = Case::judged("g", "c", worst);
+        assert_eq!(case.status, CaseStatus::Fail);
+        assert!(case.detail.unwrap().contains("x[7]"));
+    }
+
+    #[test]
+    fn nan_and_other_lengths_fail() {
+        for (got, expected) in
+            [(vec![f64::NAN], vec![1.0]), (vec![1.0], vec![]), (vec![1.0], vec![f64::NAN])]
+        {
+            let mut worst = Worst::default();
+            worst.see_all("x", &got, &expected, |_| 1.0);
+            let case = Case::judged("g", "c", worst);
+            assert_eq!(case.status, CaseStatus::Fail);
+            let text = serde_json::to_string(&case).unwrap();
+            assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["worst"].is_f64());
+        }
+        // Exact equality passes with no tolerance at all.
+        let mut worst = Worst::default();
+        worst.see("x", 0, 2.0, 2.0, 0.0);
+        assert_eq!(worst.ratio, 0.0);
+        worst.see("x", 0, 2.0, 2.1, 0.0);
+        assert_eq!(worst.ratio, f64::INFINITY);
+    }
+}

@@ -1,0 +1,221 @@
+//! Why a job cannot start or go on.
+
+use crate::message::Failed;
+use thiserror::Error;
+use weightlab_data::{SourceError, StoreError, TorchError, ZooError};
+use weightlab_gpu::GpuError;
+use weightlab_nets::{EvalError, FitError, MlpError};
+
+/// Any failure of a job.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LabError {
+    /// The GPU.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The fit.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// The evaluation.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    /// The architecture.
+    #[error(transparent)]
+    Mlp(#[from] MlpError),
+    /// The zoo.
+    #[error(transparent)]
+    Zoo(#[from] ZooError),
+    /// The place where it is stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An import or export.
+    #[error(transparent)]
+    Torch(#[from] TorchError),
+    /// The images.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// An architecture that does not suit the images.
+    #[error(
+        "--dims {dims}: {end} width {got}, but {why}; give --dims {wanted}, or leave --dims out"
+    )]
+    Dims {
+        /// The architecture asked for.
+        dims: String,
+        /// "first" or "last".
+        end: &'static str,
+        /// That width.
+        got: usize,
+        /// What it must match.
+        why: String,
+        /// An architecture that fits.
+        wanted: String,
+    },
+    /// `--offset` beyond the images.
+    #[error("--offset {offset}: the source has {images} images, so the offset is at most {last}", last = images.saturating_sub(1))]
+    Offset {
+        /// As asked for.
+        offset: u64,
+        /// How many there are.
+        images: u64,
+    },
+    /// A number that must not be zero.
+    #[error("{option} 0: it must be at least 1")]
+    Zero {
+        /// Which.
+        option: &'static str,
+    },
+    /// A folder with other things in it.
+    #[error(
+        "{store}: is not empty and holds no zoo (it holds {first}); choose an empty or new folder"
+    )]
+    NotEmpty {
+        /// Which store.
+        store: String,
+        /// A file in it.
+        first: String,
+    },
+    /// A zoo that cannot be drawn as pictures.
+    #[error("{dims}: {why}; only networks from 2 coordinates to 1 or 3 colours can be drawn")]
+    NotPictures {
+        /// The architecture.
+        dims: String,
+        /// What is in the way.
+        why: &'static str,
+    },
+    /// A picture that would be too large.
+    #[error(
+        "the contact sheet would have {width} x {height} pixels, more than {limit} million; draw \
+         fewer networks (--limit) or at a lower --resolution"
+    )]
+    SheetTooLarge {
+        /// Width in pixels.
+        width: u64,
+        /// Height in pixels.
+        height: u64,
+        /// Million pixels allowed.
+        limit: u64,
+    },
+    /// A PNG could not be written.
+    #[error("the picture could not be encoded as PNG: {0}")]
+    Encode(String),
+    /// A benchmark whose networks did not run to the end.
+    #[error(
+        "network {net} of the benchmark diverged, so its time says nothing; try another --seed"
+    )]
+    BenchDiverged {
+        /// Which.
+        net: usize,
+    },
+    /// A benchmark shorter than a single slice of work.
+    #[error("--steps {steps}: too few to be measured on this device; ask for more steps")]
+    BenchTooShort {
+        /// As asked for.
+        steps: u32,
+    },
+    /// A golden set that cannot be read.
+    #[error("{file}: {what}; expected {expected}. Copy the golden set again")]
+    Golden {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        what: String,
+        /// What it should be.
+        expected: String,
+    },
+}
+
+impl LabError {
+    /// What to do about it, in words.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            LabError::Gpu(e)
+            | LabError::Fit(FitError::Gpu(e))
+            | LabError::Eval(EvalError::Gpu(e)) => gpu_hint(e),
+            LabError::Zoo(ZooError::Store(e)) | LabError::Store(e) => store_hint(e),
+            LabError::Fit(FitError::TooLarge { .. }) => {
+                "use fewer points (--size), narrower layers (--dims) or another --device"
+            }
+            LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) => {
+                "correct the option; `weightlab help` explains it"
+            }
+            LabError::Zoo(ZooError::AlreadyExists { .. }) => {
+                "add --resume to continue it, or choose another --out"
+            }
+            LabError::Zoo(ZooError::Resume { .. }) => {
+                "repeat the options that the zoo was begun with, or choose another --out"
+            }
+            LabError::Zoo(ZooError::Hash { .. } | ZooError::Missing { .. }) => {
+                "restore the file from a copy, or fit again into another folder"
+            }
+            LabError::Zoo(ZooError::Version { .. }) => {
+                "use the program version that wrote the zoo, or fit again"
+            }
+            LabError::Zoo(ZooError::NotAZoo { .. }) => "give the folder that `fit` wrote",
+            LabError::Zoo(ZooError::Merge { .. } | ZooError::Overlap { .. }) => {
+                "merge only the parts of one job, each once"
+            }
+            LabError::Zoo(_) => "restore the zoo from a copy, or fit again into another folder",
+            LabError::Torch(_) => "check the folder: splits.json and one .pth file per network",
+            LabError::Source(_) => "check the path and the files of the source",
+            LabError::Dims { .. } => "leave --dims out for an architecture that fits the images",
+            LabError::Offset { .. } | LabError::Zero { .. } => "correct the option",
+            LabError::NotEmpty { .. } => "choose an empty or new folder",
+            LabError::NotPictures { .. } => "`weightlab inspect` shows what the zoo holds",
+            LabError::SheetTooLarge { .. } => "use --limit or a lower --resolution",
+            LabError::Encode(_) => "draw fewer networks (--limit)",
+            LabError::BenchDiverged { .. } => "try another --seed",
+            LabError::BenchTooShort { .. } => "raise --steps",
+            LabError::Golden { .. } => "copy the golden set again",
+        }
+    }
+
+    /// Whether the user's options are at fault, rather than data, disk or GPU.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            LabError::Dims { .. }
+                | LabError::Offset { .. }
+                | LabError::Zero { .. }
+                | LabError::Mlp(_)
+                | LabError::Fit(FitError::Setting { .. } | FitError::Mlp(_))
+                | LabError::Gpu(GpuError::NoSuchAdapter { .. })
+                | LabError::Zoo(
+                    ZooError::AlreadyExists { .. }
+                        | ZooError::Resume { .. }
+                        | ZooError::Part { .. }
+                        | ZooError::NothingToMerge
+                )
+                | LabError::NotEmpty { .. }
+        )
+    }
+
+    /// The last message of a job that this ended.
+    pub fn failed(&self) -> Failed {
+        Failed { what: self.to_string(), hint: self.hint().to_owned() }
+    }
+}
+
+fn gpu_hint(error: &GpuError) -> &'static str {
+    match error {
+        GpuError::NoAdapter { .. } => {
+            "install the driver of the graphics card, or mesa-vulkan-drivers for a software GPU"
+        }
+        GpuError::NoSuchAdapter { .. } => "`weightlab devices` lists what --device takes",
+        GpuError::DeviceTooSmall { .. } | GpuError::DeviceRefused { .. } => {
+            "choose another adapter with --device"
+        }
+        GpuError::OutOfMemory | GpuError::BufferTooLarge { .. } => {
+            "use a smaller --shard-size, or close other programs on the GPU"
+        }
+        GpuError::Lost(_) => "run the same command with --resume",
+        _ => "`weightlab check` tests this GPU; update its driver, or choose another with --device",
+    }
+}
+
+fn store_hint(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Full { .. } => "free some space and run the same command with --resume",
+        StoreError::NotFound { .. } => "check the path",
+        _ => "check the path and its permissions",
+    }
+}

@@ -1,0 +1,359 @@
+//! The job that turns images into a zoo of fitted networks.
+//!
+//! What a network becomes depends on its image, its (object, view), the seed and the settings alone.
+//! Batches, shards and parts only decide what is done when; so parts merged equal the whole, and a
+//! resumed job equals an uninterrupted one, bit for bit on one device.
+
+mod run;
+
+use crate::error::LabError;
+use crate::message::{Diverged, Message, Started};
+use crate::meter::Meter;
+use std::collections::VecDeque;
+use std::ops::Range;
+use web_time::Instant;
+use weightlab_data::{
+    ImageSet, MANIFEST_FILE, Part, Plan, Shard, Store, Targets, Zoo, ZooManifest,
+};
+use weightlab_gpu::Gpu;
+use weightlab_nets::{FitBatch, FitPlan, FitSettings, Mlp, NetId, image_grid, plan_fit};
+
+/// What to fit, how, and how to store it.
+#[derive(Clone, Debug)]
+pub struct FitOptions {
+    /// The optimiser.
+    pub settings: FitSettings,
+    /// Networks per image, each from another start.
+    pub views: u32,
+    /// Key of all random numbers.
+    pub seed: u64,
+    /// Skip this many images.
+    pub offset: u64,
+    /// Fit at most this many images.
+    pub limit: Option<u64>,
+    /// Do one part of the job only.
+    pub part: Option<Part>,
+    /// Networks per shard; `None` for what an existing zoo has, else 256 on a CPU and 4096 on a GPU.
+    pub nets_per_shard: Option<u32>,
+    /// Continue a zoo that was begun with the same options.
+    pub resume: bool,
+    /// Put per-network values into metrics.
+    pub curves: bool,
+    /// Steps between two metrics; `None` for a hundredth of the steps.
+    pub metric_every: Option<u32>,
+    /// Evaluate this many networks of a batch along with each metric.
+    pub previews: u32,
+}
+
+impl Default for FitOptions {
+    fn default() -> FitOptions {
+        FitOptions {
+            settings: FitSettings::default(),
+            views: 1,
+            seed: 0,
+            offset: 0,
+            limit: None,
+            part: None,
+            nets_per_shard: None,
+            resume: false,
+            curves: false,
+            metric_every: None,
+            previews: 0,
+        }
+    }
+}
+
+/// An architecture for images with this many channels, as the published data sets have it.
+pub fn default_dims(channels: usize) -> Vec<usize> {
+    vec![2, 32, 32, channels]
+}
+
+/// A fit, as a stream of messages.
+#[derive(Debug)]
+pub struct FitJob<S: Store> {
+    gpu: Gpu,
+    images: ImageSet,
+    coords: Vec<f32>,
+    mlp: Mlp,
+    options: FitOptions,
+    plan: Plan,
+    fit_plan: FitPlan,
+    zoo: Zoo<S>,
+    state: State,
+    queue: VecDeque<Message>,
+    clock: Clock,
+    totals: Totals,
+    /// Networks of the current shard that are finished.
+    partial: Shard,
+    batch: Option<Batch>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    Over,
+}
+
+/// Time and rates of this run.
+#[derive(Debug, Default)]
+struct Clock {
+    begun: Option<Instant>,
+    meter: Meter,
+}
+
+/// What has been fitted so far.
+#[derive(Debug, Default)]
+struct Totals {
+    /// Networks that were there at the start.
+    before: u64,
+    /// Networks finished in this run, and their steps.
+    finished: u64,
+    finished_steps: u64,
+    /// Of every finished network of the zoo.
+    psnr: Vec<f32>,
+    reached_target: u64,
+    diverged: Vec<Diverged>,
+}
+
+/// Networks on the GPU.
+#[derive(Debug)]
+struct Batch {
+    fit: FitBatch,
+    ids: Vec<NetId>,
+    /// Position in the zoo of the first network.
+    first: u64,
+    /// Metrics are due from this step on.
+    next_metric: u32,
+}
+
+impl<S: Store> FitJob<S> {
+    /// Checks everything, states the memory, and begins or opens the zoo in `store`.
+    ///
+    /// # Errors
+    /// Options that make no sense, an architecture that does not suit the images or the device, or
+    /// a zoo that is in the way or cannot be continued.
+    pub async fn new(
+        gpu: &Gpu,
+        images: ImageSet,
+        mlp: &Mlp,
+        mut options: FitOptions,
+        store: S,
+    ) -> Result<FitJob<S>, LabError> {
+        check_dims(mlp, &images)?;
+        options.settings.validate()?;
+        for (option, value) in [
+            ("--views", Some(options.views)),
+            ("--shard-size", options.nets_per_shard),
+            ("--limit", options.limit.map(|l| l.min(1) as u32)),
+        ] {
+            if value == Some(0) {
+                return Err(LabError::Zero { option });
+            }
+        }
+        let plan = Plan {
+            objects: objects(&options, images.len())?,
+            views: options.views,
+            part: options.part,
+        };
+        refuse_foreign_folder(&store).await?;
+        let nets_per_shard = shard_size(gpu, &options, &store).await?;
+        let points = images.height * images.width;
+        let at_once = usize::try_from(plan.nets().min(u64::from(nets_per_shard)).max(1))
+            .unwrap_or(usize::MAX);
+        let fit_plan = plan_fit(gpu, mlp, points, at_once)?;
+
+        let manifest = manifest(mlp, &images, &options, plan, nets_per_shard);
+        let mut zoo = if options.resume {
+            Zoo::resume(store, manifest).await?
+        } else {
+            Zoo::create(store, manifest).await?
+        };
+        let part = plan.part_objects();
+        if !part.is_empty() {
+            let objects = part.start as usize..part.end as usize;
+            zoo.write_targets(&Targets::from_images(&images, objects)).await?;
+        }
+        let totals = Totals::of(&zoo, &options).await?;
+        options.metric_every =
+            Some(options.metric_every.unwrap_or(options.settings.max_steps / 100).max(1));
+        let mut job = FitJob {
+            gpu: gpu.clone(),
+            coords: image_grid(images.height, images.width),
+            images,
+            mlp: mlp.clone(),
+            options,
+            plan,
+            fit_plan,
+            zoo,
+            state: State::Running,
+            queue: VecDeque::new(),
+            clock: Clock::default(),
+            totals,
+            partial: Shard::default(),
+            batch: None,
+        };
+        let started = job.started();
+        job.queue.push_back(Message::Started(started));
+        Ok(job)
+    }
+
+    /// The next message; `None` once the job is over. Its last message is
+    /// [`Message::Finished`] or [`Message::Failed`].
+    pub async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.queue.pop_front() {
+                return Some(message);
+            }
+            if self.state == State::Over {
+                return None;
+            }
+            if let Err(error) = self.step().await {
+                self.state = State::Over;
+                // The GPU's memory is free again even if the caller keeps the job.
+                self.batch = None;
+                return Some(Message::Failed(error.failed()));
+            }
+        }
+    }
+
+    /// The zoo as far as it is stored.
+    pub fn zoo(&self) -> &Zoo<S> {
+        &self.zoo
+    }
+
+    /// The zoo as far as it is stored, and the images.
+    pub fn into_parts(self) -> (Zoo<S>, ImageSet) {
+        (self.zoo, self.images)
+    }
+
+    fn started(&self) -> Started {
+        Started {
+            nets: self.plan.nets(),
+            nets_before: self.totals.before,
+            steps: self.options.settings.max_steps,
+            bytes: self.fit_plan.bytes,
+            nets_per_batch: (self.fit_plan.nets_per_batch as u64)
+                .min(u64::from(self.zoo.manifest().nets_per_shard))
+                .min(self.plan.nets()),
+            nets_per_shard: self.zoo.manifest().nets_per_shard,
+            adapter: self.gpu.report().name.clone(),
+            kernel: self.fit_plan.kernel.clone(),
+            dims: self.mlp.dims_text(),
+            points: (self.images.height * self.images.width) as u64,
+        }
+    }
+}
+
+impl Totals {
+    /// Of the networks that a zoo already holds. Reads every shard, and so checks every hash.
+    async fn of<S: Store>(zoo: &Zoo<S>, options: &FitOptions) -> Result<Totals, LabError> {
+        let mut totals = Totals { before: zoo.nets(), ..Totals::default() };
+        for s in 0..zoo.manifest().shards.len() {
+            let shard = zoo.read_shard(s).await?;
+            totals.take(&shard, 0..shard.len(), &options.settings);
+        }
+        Ok(totals)
+    }
+
+    /// Counts finished networks. What a shard stores says how each of them ended.
+    fn take(&mut self, shard: &Shard, nets: Range<usize>, settings: &FitSettings) {
+        for i in nets {
+            let psnr = shard.psnr[i];
+            self.psnr.push(psnr);
+            if psnr.is_nan() {
+                self.diverged.push(Diverged {
+                    object: shard.objects[i],
+                    view: shard.views[i],
+                    step: shard.steps[i],
+                });
+            } else if settings.until_psnr.is_some_and(|target| psnr >= target) {
+                self.reached_target += 1;
+            }
+        }
+    }
+}
+
+fn check_dims(mlp: &Mlp, images: &ImageSet) -> Result<(), LabError> {
+    mlp.validate()?;
+    let wanted = || {
+        let mut dims = mlp.dims.clone();
+        dims[0] = 2;
+        if let Some(last) = dims.last_mut() {
+            *last = images.channels;
+        }
+        dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    };
+    let dims = mlp.dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    if mlp.inputs() != 2 {
+        return Err(LabError::Dims {
+            dims,
+            end: "first",
+            got: mlp.inputs(),
+            why: "an image has 2 coordinates".to_owned(),
+            wanted: wanted(),
+        });
+    }
+    if mlp.outputs() != images.channels {
+        let kind = if images.channels == 1 { "grey" } else { "RGB" };
+        return Err(LabError::Dims {
+            dims,
+            end: "last",
+            got: mlp.outputs(),
+            why: format!("these images are {kind} and have {} channels", images.channels),
+            wanted: wanted(),
+        });
+    }
+    Ok(())
+}
+
+/// Objects `[first, end)` of the whole job.
+fn objects(options: &FitOptions, images: usize) -> Result<[u32; 2], LabError> {
+    let images = images as u64;
+    if options.offset >= images {
+        return Err(LabError::Offset { offset: options.offset, images });
+    }
+    let end = options.limit.map_or(images, |l| options.offset.saturating_add(l).min(images));
+    // An index of an image in memory; sets of four thousand million images do not occur.
+    let index = |i: u64| u32::try_from(i).unwrap_or(u32::MAX);
+    Ok([index(options.offset), index(end)])
+}
+
+/// A folder of something else must not be filled with shards.
+async fn refuse_foreign_folder<S: Store>(store: &S) -> Result<(), LabError> {
+    if store.exists(MANIFEST_FILE).await? {
+        return Ok(());
+    }
+    match store.list().await?.into_iter().next() {
+        Some(first) => Err(LabError::NotEmpty { store: store.describe(), first }),
+        None => Ok(()),
+    }
+}
+
+async fn shard_size<S: Store>(gpu: &Gpu, options: &FitOptions, store: &S) -> Result<u32, LabError> {
+    if let Some(size) = options.nets_per_shard {
+        return Ok(size);
+    }
+    if options.resume && store.exists(MANIFEST_FILE).await? {
+        let bytes = store.read(MANIFEST_FILE).await?;
+        return Ok(ZooManifest::from_json(&bytes, MANIFEST_FILE)?.nets_per_shard);
+    }
+    Ok(if gpu.is_cpu() { 256 } else { 4096 })
+}
+
+fn manifest(
+    mlp: &Mlp,
+    images: &ImageSet,
+    options: &FitOptions,
+    plan: Plan,
+    nets_per_shard: u32,
+) -> ZooManifest {
+    ZooManifest {
+        source: Some(images.source.clone()),
+        image_shape: Some([images.height, images.width, images.channels]),
+        fit: Some(options.settings),
+        plan: Some(plan),
+        nets_per_shard,
+        class_names: images.class_names.clone(),
+        ..ZooManifest::new(mlp.clone(), options.seed)
+    }
+}

@@ -1,0 +1,186 @@
+//! Rates and remaining time, from counts alone: no clock in here, so that it can be tested.
+
+use std::collections::VecDeque;
+
+/// Seconds over which a rate is taken: long enough to be calm, short enough to follow a change.
+const WINDOW: f64 = 5.0;
+
+/// Turns counts observed over time into a rate.
+#[derive(Clone, Debug, Default)]
+pub struct Meter {
+    /// `(seconds, count)`, oldest first.
+    seen: VecDeque<(f64, f64)>,
+}
+
+impl Meter {
+    /// Before the first observation.
+    pub fn new() -> Meter {
+        Meter::default()
+    }
+
+    /// At `seconds` since any origin the running count was `count`. Neither may go back.
+    pub fn observe(&mut self, seconds: f64, count: f64) {
+        self.seen.push_back((seconds, count));
+        // Keep one observation that is older than the window, so that slow counts have a rate too.
+        while self.seen.len() > 2 && self.seen[1].0 < seconds - WINDOW {
+            self.seen.pop_front();
+        }
+    }
+
+    /// Counts per second over the last seconds; `None` before two observations.
+    pub fn rate(&self) -> Option<f64> {
+        let (&(t0, c0), &(t1, c1)) = (self.seen.front()?, self.seen.back()?);
+        (t1 > t0).then(|| (c1 - c0) / (t1 - t0))
+    }
+}
+
+/// Where a fit stands, for the estimate of what remains.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Most steps of one network.
+    pub max_steps: u32,
+    /// Networks finished in this run.
+    pub finished: u64,
+    /// Their steps, summed.
+    pub finished_steps: u64,
+    /// Networks being fitted.
+    pub running: u64,
+    /// Their steps so far, summed.
+    pub running_steps: u64,
+    /// Networks not begun.
+    pub waiting: u64,
+}
+
+impl Standing {
+    /// Steps still to do: at most `max_steps` for each running network, and for each waiting one what
+    /// the finished ones took on average (early stops make that less than `max_steps`).
+    pub fn remaining_steps(&self) -> f64 {
+        let max = f64::from(self.max_steps);
+        // A handful of early stops says little about the rest.
+        let expected = if self.finished >= 8 {
+            self.finished_steps as f64 / self.finished as f64
+        } else {
+            max
+        };
+        let running = (self.running as f64 * max - self.running_steps as f64).max(0.0);
+        running + self.waiting as f64 * expected
+    }
+
+    /// Share of the work done, 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        let done = (self.finished_steps + self.running_steps) as f64;
+        let all = done + self.remaining_steps();
+        if all > 0.0 { done / all } else { 1.0 }
+    }
+}
+
+/// Seconds until `remaining` is done at `rate` per second, if that can be said.
+pub fn eta(remaining: f64, rate: Option<f64>) -> Option<f64> {
+    if remaining <= 0.0 {
+        return Some(0.0);
+    }
+    rate.filter(|&r| r > 0.0).map(|r| remaining / r)
+}
+
+/// A duration as a person reads it: `4 s`, `2:05 min`, `3:20 h`.
+pub fn duration_text(seconds: f64) -> String {
+    let s = seconds.max(0.0).round() as u64;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{}:{:02} min", s / 60, s % 60),
+        _ => format!("{}:{:02} h", s / 3600, s / 60 % 60),
+    }
+}
+
+/// Bytes as a person reads them: `512 B`, `1.5 MiB`.
+pub fn bytes_text(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+}
+
+/// A count as a person reads it: `950`, `12.4k`, `3.1M`.
+pub fn count_text(count: f64) -> String {
+    match count {
+        c if c < 1e4 => format!("{c:.0}"),
+        c if c < 1e6 => format!("{:.1}k", c / 1e3),
+        c => format!("{:.1}M", c / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_follows_the_last_seconds() {
+        let mut meter = Meter::new();
+        assert_eq!(meter.rate(), None);
+        meter.observe(0.0, 0.0);
+        assert_eq!(meter.rate(), None);
+        for t in 1..=10 {
+            meter.observe(f64::from(t), f64::from(t) * 100.0);
+        }
+        assert_eq!(meter.rate(), Some(100.0));
+        for t in 11..=30 {
+            meter.observe(f64::from(t), 1000.0 + f64::from(t - 10) * 10.0);
+        }
+        assert_eq!(meter.rate(), Some(10.0));
+    }
+
+    #[test]
+    fn a_slow_count_still_has_a_rate() {
+        let mut meter = Meter::new();
+        meter.observe(0.0, 0.0);
+        meter.observe(60.0, 6.0);
+        assert_eq!(meter.rate(), Some(0.1));
+        meter.observe(120.0, 12.0);
+        assert_eq!(meter.rate(), Some(0.1));
+    }
+
+    #[test]
+    fn what_remains_counts_early_stops() {
+        let start = Standing { max_steps: 1000, waiting: 20, ..Standing::default() };
+        assert_eq!(start.remaining_steps(), 20_000.0);
+        assert_eq!(start.fraction(), 0.0);
+        let middle = Standing {
+            max_steps: 1000,
+            finished: 10,
+            finished_steps: 3000,
+            running: 4,
+            running_steps: 400,
+            waiting: 6,
+        };
+        assert_eq!(middle.remaining_steps(), 3600.0 + 6.0 * 300.0);
+        assert!((middle.fraction() - 3400.0 / (3400.0 + 5400.0)).abs() < 1e-12);
+        let end = Standing { finished: 20, finished_steps: 6000, running: 0, waiting: 0, ..middle };
+        assert_eq!((end.remaining_steps(), end.fraction()), (0.0, end.fraction()));
+        assert_eq!(eta(end.remaining_steps(), None), Some(0.0));
+    }
+
+    #[test]
+    fn an_eta_needs_a_rate() {
+        assert_eq!(eta(100.0, None), None);
+        assert_eq!(eta(100.0, Some(0.0)), None);
+        assert_eq!(eta(100.0, Some(25.0)), Some(4.0));
+    }
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(duration_text(59.4), "59 s");
+        assert_eq!(duration_text(59.6), "1:00 min");
+        assert_eq!(duration_text(3725.0), "1:02 h");
+        assert_eq!(bytes_text(1023), "1023 B");
+        assert_eq!(bytes_text(1536 * 1024), "1.5 MiB");
+        assert_eq!(count_text(950.0), "950");
+        assert_eq!(count_text(12_400.0), "12.4k");
+        assert_eq!(count_text(3_100_000.0), "3.1M");
+    }
+}

@@ -1,0 +1,182 @@
+//! Small pictures in memory: from network outputs, scaled, with text, as PNG.
+
+use crate::error::LabError;
+use font8x8::UnicodeFonts;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+/// Outputs as bytes: `range[0]` is 0, `range[1]` is 255, clipped. NaN becomes 0.
+pub fn to_pixels(outputs: &[f32], range: [f32; 2]) -> Vec<u8> {
+    let [lo, hi] = range;
+    // `as` saturates and makes NaN 0.
+    outputs.iter().map(|&y| ((y - lo) / (hi - lo) * 255.0).round() as u8).collect()
+}
+
+/// A picture as PNG; `pixels` is `[height, width, channels]`, grey or RGB.
+///
+/// # Errors
+/// Lengths that do not agree.
+pub fn png(
+    pixels: &[u8],
+    height: usize,
+    width: usize,
+    channels: usize,
+) -> Result<Vec<u8>, LabError> {
+    let color = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    let too_large = |e: std::num::TryFromIntError| LabError::Encode(e.to_string());
+    let (h, w) =
+        (u32::try_from(height).map_err(too_large)?, u32::try_from(width).map_err(too_large)?);
+    if pixels.len() != height * width * channels {
+        return Err(LabError::Encode(format!("{} bytes for {w} x {h} pixels", pixels.len())));
+    }
+    let mut out = Vec::new();
+    PngEncoder::new(&mut out)
+        .write_image(pixels, w, h, color)
+        .map_err(|e| LabError::Encode(e.to_string()))?;
+    Ok(out)
+}
+
+/// A `data:` address of a PNG, for pages that must stand alone.
+pub fn data_uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", base64(png))
+}
+
+/// RFC 4648, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let mut word = [0u8; 3];
+        word[..chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes([0, word[0], word[1], word[2]]);
+        for i in 0..4 {
+            if i <= chunk.len() {
+                out.push(char::from(DIGITS[(bits >> (18 - 6 * i)) as usize & 63]));
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
+
+/// Width and height of one character, pixels.
+pub(crate) const GLYPH: usize = 8;
+
+/// An RGB canvas.
+#[derive(Clone, Debug)]
+pub(crate) struct Canvas {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) pixels: Vec<u8>,
+}
+
+impl Canvas {
+    pub(crate) fn new(height: usize, width: usize, color: [u8; 3]) -> Canvas {
+        Canvas { height, width, pixels: color.repeat(height * width) }
+    }
+
+    fn put(&mut self, y: usize, x: usize, color: [u8; 3]) {
+        if y < self.height && x < self.width {
+            let at = (y * self.width + x) * 3;
+            self.pixels[at..at + 3].copy_from_slice(&color);
+        }
+    }
+
+    /// Draws `[height, width, channels]` pixels scaled to `size = (height, width)` by nearest
+    /// neighbour, which shows pixels as they are.
+    pub(crate) fn picture(
+        &mut self,
+        at: (usize, usize),
+        size: (usize, usize),
+        pixels: &[u8],
+        shape: [usize; 3],
+    ) {
+        let [h, w, c] = shape;
+        for y in 0..size.0 {
+            for x in 0..size.1 {
+                let from = (y * h / size.0 * w + x * w / size.1) * c;
+                let color = match c {
+                    1 => [pixels[from]; 3],
+                    _ => [pixels[from], pixels[from + 1], pixels[from + 2]],
+                };
+                self.put(at.0 + y, at.1 + x, color);
+            }
+        }
+    }
+
+    /// Draws text, a glyph per character, clipped at the border. Unknown characters are drawn as `?`.
+    pub(crate) fn text(&mut self, at: (usize, usize), scale: usize, text: &str, color: [u8; 3]) {
+        for (i, character) in text.chars().enumerate() {
+            let glyph = font8x8::BASIC_FONTS
+                .get(character)
+                .or_else(|| font8x8::LATIN_FONTS.get(character))
+                .or_else(|| font8x8::BASIC_FONTS.get('?'))
+                .unwrap_or_default();
+            for (y, row) in glyph.iter().enumerate() {
+                for x in 0..GLYPH {
+                    if row >> x & 1 == 1 {
+                        for (dy, dx) in (0..scale).flat_map(|a| (0..scale).map(move |b| (a, b))) {
+                            let left = at.1 + (i * GLYPH + x) * scale + dx;
+                            self.put(at.0 + y * scale + dy, left, color);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_become_bytes() {
+        assert_eq!(
+            to_pixels(&[-0.2, 0.0, 0.5, 1.0, 7.0, f32::NAN], [0.0, 1.0]),
+            [0, 0, 128, 255, 255, 0]
+        );
+        assert_eq!(to_pixels(&[-1.0, 0.0, 1.0], [-1.0, 1.0]), [0, 128, 255]);
+    }
+
+    /// The examples of RFC 4648, section 10.
+    #[test]
+    fn base64_known_answers() {
+        for (text, code) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(text.as_bytes()), code);
+        }
+    }
+
+    #[test]
+    fn a_png_reads_back() {
+        let pixels: Vec<u8> = (0..2 * 3 * 3).collect();
+        let bytes = png(&pixels, 2, 3, 3).unwrap();
+        let back = image::load_from_memory(&bytes).unwrap().into_rgb8();
+        assert_eq!((back.width(), back.height()), (3, 2));
+        assert_eq!(back.into_raw(), pixels);
+        assert!(png(&pixels, 2, 2, 3).is_err());
+    }
+
+    #[test]
+    fn text_and_pictures_stay_within_the_canvas() {
+        let mut canvas = Canvas::new(10, 20, [0; 3]);
+        canvas.text((0, 0), 1, "I", [255; 3]);
+        assert!(canvas.pixels.contains(&255));
+        let before = canvas.pixels.clone();
+        canvas.text((10, 0), 1, "below", [255; 3]);
+        canvas.text((0, 20), 1, "beside", [255; 3]);
+        assert_eq!(canvas.pixels, before);
+        canvas.picture((8, 16), (8, 8), &[7; 4], [2, 2, 1]);
+        let at = |y: usize, x: usize| canvas.pixels[(y * 20 + x) * 3];
+        assert_eq!((at(9, 19), at(7, 19)), (7, before[(7 * 20 + 19) * 3]));
+    }
+}
