@@ -1,9 +1,10 @@
-//! The whole shader language beyond WGSL: two directives, each alone on a line.
+//! The whole shader language beyond WGSL: three directives, each alone on a line.
 //!
 //! * `//#include shared/sine.wgsl` inserts a file (path from `shaders/`), once per shader.
 //! * `//#for i in 0..8` up to `//#end` repeats the lines between, with `$i` replaced by 0, 1, .. 7.
-//!   Loops nest. Register tiles are written this way because a driver then sees constant indices
+//!   Loops nest. Bounds are numbers or names that were set. Register tiles are written this way because a driver then sees constant indices
 //!   whatever it thinks of unrolling, and loops that wgpu guards with counters are never unrolled.
+//! * `//#set NAME 16` makes `$NAME` stand for 16 from here on: tile sizes of an entry file.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -50,19 +51,26 @@ fn repeat(
     bindings: &[(String, u32)],
     out: &mut String,
 ) -> Result<usize, String> {
+    let mut bindings = bindings.to_vec();
     while at < lines.len() {
         let line = lines[at].trim();
+        if let Some(header) = line.strip_prefix("//#set ") {
+            let (name, value) = header.split_once(' ').ok_or_else(|| bad(line))?;
+            bindings.push((format!("${name}"), number(value, &bindings).ok_or_else(|| bad(line))?));
+            at += 1;
+            continue;
+        }
         if let Some(header) = line.strip_prefix("//#for ") {
             let (name, range) = header.split_once(" in ").ok_or_else(|| bad(line))?;
             let (from, to) = range.split_once("..").ok_or_else(|| bad(line))?;
-            let from: u32 = from.trim().parse().map_err(|_| bad(line))?;
-            let to: u32 = to.trim().parse().map_err(|_| bad(line))?;
+            let from = number(from, &bindings).ok_or_else(|| bad(line))?;
+            let to = number(to, &bindings).ok_or_else(|| bad(line))?;
             if from >= to {
                 return Err(format!("`{line}` repeats nothing"));
             }
             let mut end = at;
             for value in from..to {
-                let mut inner = bindings.to_vec();
+                let mut inner = bindings.clone();
                 inner.push((format!("${}", name.trim()), value));
                 end = repeat(lines, at + 1, Some(line), &inner, out)?;
             }
@@ -74,7 +82,7 @@ fn repeat(
             };
         } else {
             let mut text = lines[at].to_owned();
-            for (name, value) in bindings {
+            for (name, value) in &bindings {
                 text = text.replace(name.as_str(), &value.to_string());
             }
             *out += &text;
@@ -88,6 +96,14 @@ fn repeat(
     }
 }
 
+/// A literal, or a name that was set.
+fn number(text: &str, bindings: &[(String, u32)]) -> Option<u32> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        bindings.iter().rev().find(|(name, _)| name[1..] == *text).map(|(_, value)| *value)
+    })
+}
+
 fn bad(line: &str) -> String {
-    format!("`{line}`: expected `//#for NAME in FROM..TO`")
+    format!("`{line}`: expected `//#for NAME in FROM..TO` or `//#set NAME NUMBER`")
 }

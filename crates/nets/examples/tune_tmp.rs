@@ -9,7 +9,7 @@ fn main() {
         let dims: Vec<usize> = std::env::var("DIMS").unwrap_or("2,32,32,1".into()).split(',').map(|s|s.parse().unwrap()).collect();
         let steps: u32 = std::env::var("STEPS").ok().map(|s|s.parse().unwrap()).unwrap_or(40);
         let mlp = Mlp::new(&dims, Convention::Dwsnets).unwrap();
-        let n = 64; let coords = image_grid(28,28);
+        let n: usize = std::env::var("N").ok().map(|s|s.parse().unwrap()).unwrap_or(64); let coords = image_grid(28,28);
         let targets: Vec<f32> = (0..n*784*mlp.outputs()).map(|i| ((i*7919)%1000) as f32/1000.0).collect();
         let ids: Vec<NetId> = (0..n as u32).map(|object| NetId{object,view:0}).collect();
         println!("{:?} {:?}", fit::fused::Shape::choose(&gpu,&mlp,784), fit::fused::Shape::choose(&gpu,&mlp,784).map(|s|s.workgroup_bytes()));

@@ -32,10 +32,10 @@ override HL: u32;      // hidden layers
 override INS: u32;     // coordinates per point, 1..3
 override OUTS: u32;    // outputs, 1..3
 
-override HP: u32 = 8u * GN;
-override HALF: u32 = 4u * GN;
-override HV: u32 = 2u * GN;
-override TV: u32 = 2u * GP;
+override HP: u32 = $NIu * GN;
+override BLOCK: u32 = 4u * GN;
+override HV: u32 = $RQu * GN;
+override TV: u32 = $NQu * GP;
 override WG: u32 = GN * GP;
 override SPLITS: u32 = GP / GN;
 override SWT: u32 = min(7u, TV - 1u);
@@ -43,7 +43,9 @@ override SWH: u32 = min(7u, HV - 1u);
 override MATRIX: u32 = HP * HV + HV;                    // one hidden matrix with its biases
 override PV: u32 = HP + (HL - 1u) * MATRIX + HP + 1u;   // all parameters of a network
 override ARRAY: u32 = HP * TV;
-override AV: u32 = (2u * HL - 1u) * ARRAY;              // all activations of a tile
+// Slopes stay in registers where the entry file says that this pays, with one hidden matrix.
+override KEEP: bool = $KEEP == 1 && HL <= 2u;
+override AV: u32 = select(2u * HL - 1u, HL, KEEP) * ARRAY;   // all activations of a tile
 // Partial gradients at the end of a step reuse the activations' memory; with several hidden
 // matrices the hidden part lives in `scratch` instead and is updated tile by tile.
 override G_FIRST: u32 = 0u;
@@ -99,6 +101,15 @@ fn act_at(array_index: u32, row: u32, quad: u32) -> u32 {
   return array_index * ARRAY + row * TV + (quad ^ ((row ^ (row >> 2u)) & SWT));
 }
 
+// Array of delta_h. With slopes in memory it is the array of the slopes of layer h.
+fn delta_array(h: u32) -> u32 {
+  return select(HL - 1u + h, HL - 1u, KEEP);
+}
+
+fn slope_at(h: u32, row: u32, quad: u32) -> u32 {
+  return act_at(delta_array(h), row, quad);
+}
+
 fn weight_at(h: u32, row: u32, quad: u32) -> u32 {
   return HP + (h - 1u) * MATRIX + row * HV + (quad ^ ((row ^ (row >> 2u)) & SWH));
 }
@@ -132,118 +143,127 @@ fn main(
   let pg = lid % GP;
   let jg = (lid / GN) % GN;
   let kg = lid % GN;
-  let first_quad = (lid / (GN * GN)) * HV;
+  let part = lid / (GN * GN);
   let point_quads = fit.tiles * TV;
+//#for i in 0..NI
+  let row$i = 4u * ng + ($iu & 3u) + ($iu >> 2u) * BLOCK;
+//#end
 
   for (var step = 0u; step < fit.steps; step++) {
     var sum = vec4<f32>();
-    var dw: array<vec4<f32>, 16>;      // tile of dW_h: [j][k quad]
-    var dbias: array<vec4<f32>, 2>;    // hidden biases of the own neurons
-//#for i in 0..8
-    var dfirst$i = vec4<f32>();        // (dW_0 x, y, z, db_0) of own neuron i
-    var dlast$i = vec4<f32>();         // dW_L column of own neuron i
+    var dw: array<vec4<f32>, $NI * $RQ>;   // tile of dW_h: [own j][own k quad]
+    var dbias: array<vec4<f32>, $RQ>;      // hidden biases of the own neurons
+//#for i in 0..NI
+    var dfirst$i = vec4<f32>();            // (dW_0 x, y, z, db_0) of own neuron i
+    var dlast$i = vec4<f32>();             // dW_L column of own neuron i
+//#end
+
+//#for i in 0..NI
+    let v$i = load_param(last_param() + row$i);
 //#end
 
     for (var tile = 0u; tile < fit.tiles; tile++) {
-      let q0 = tile * TV + pg;
-      let q1 = q0 + GP;
-      var acc: array<vec4<f32>, 16>;   // [own neuron][own point quad]
+      let first = tile * TV + pg;          // the thread's first point quad; the others follow by GP
+      var acc: array<vec4<f32>, $NI * $NQ>;   // [own neuron][own point quad]
+      var slope: array<vec4<f32>, $NI * $NQ>; // if kept: omega cos z_0
+      var wave: array<vec4<f32>, $NI * $NQ>;  // if kept: sin z of the last hidden layer
 
       // Layer 0.
       {
-        let x0 = coords[q0];
-        let x1 = coords[q1];
-//#for i in 0..8
-        let w$i = load_param(4u * ng + ($iu & 3u) + ($iu >> 2u) * HALF);
-        acc[2 * $i] = w$i.x * x0 + w$i.w;
-        acc[2 * $i + 1] = w$i.x * x1 + w$i.w;
+//#for i in 0..NI
+        let w$i = load_param(row$i);
+//#end
+//#for q in 0..NQ
+        let x$q = coords[first + $qu * GP];
+//#for i in 0..NI
+        acc[$NQ * $i + $q] = w$i.x * x$q + w$i.w;
 //#end
         if INS > 1u {
-          let y0 = coords[point_quads + q0];
-          let y1 = coords[point_quads + q1];
-//#for i in 0..8
-          acc[2 * $i] += w$i.y * y0;
-          acc[2 * $i + 1] += w$i.y * y1;
+          let y = coords[point_quads + first + $qu * GP];
+//#for i in 0..NI
+          acc[$NQ * $i + $q] += w$i.y * y;
 //#end
         }
         if INS > 2u {
-          let z0 = coords[2u * point_quads + q0];
-          let z1 = coords[2u * point_quads + q1];
-//#for i in 0..8
-          acc[2 * $i] += w$i.z * z0;
-          acc[2 * $i + 1] += w$i.z * z1;
+          let z = coords[2u * point_quads + first + $qu * GP];
+//#for i in 0..NI
+          acc[$NQ * $i + $q] += w$i.z * z;
 //#end
         }
+//#end
       }
 
       // Hidden layers: activate and store the layer below, then multiply.
       for (var h = 1u; h < HL; h++) {
-//#for i in 0..8
+//#for i in 0..NI
+//#for q in 0..NQ
         {
-          let row = 4u * ng + ($iu & 3u) + ($iu >> 2u) * HALF;
-//#for q in 0..2
-          let sc$q = sin_cos(fit.omega * acc[2 * $i + $q]);
-          store_act(act_at(h - 1u, row, $qu * GP + pg), sc$q.sin);
-          store_act(act_at(HL + h - 2u, row, $qu * GP + pg), fit.omega * sc$q.cos);
-//#end
+          let z = sin_cos(fit.omega * acc[$NQ * $i + $q]);
+          store_act(act_at(h - 1u, row$i, $qu * GP + pg), z.sin);
+          if KEEP {
+            slope[$NQ * $i + $q] = fit.omega * z.cos;
+          } else {
+            store_act(slope_at(h - 1u, row$i, $qu * GP + pg), fit.omega * z.cos);
+          }
         }
+//#end
 //#end
         sync();
         let biases = HP + (h - 1u) * MATRIX + HP * HV;
-        let bias0 = load_param(biases + ng);
-        let bias1 = load_param(biases + GN + ng);
-//#for i in 0..4
-        acc[2 * $i] = vec4<f32>(bias0[$i]);
-        acc[2 * $i + 1] = vec4<f32>(bias0[$i]);
-        acc[8 + 2 * $i] = vec4<f32>(bias1[$i]);
-        acc[9 + 2 * $i] = vec4<f32>(bias1[$i]);
+//#for b in 0..RQ
+        let bias$b = load_param(biases + $bu * GN + ng);
+//#for c in 0..4
+//#for q in 0..NQ
+        acc[$NQ * (4 * $b + $c) + $q] = vec4<f32>(bias$b[$c]);
+//#end
+//#end
 //#end
         for (var k = 0u; k < HV; k++) {
-//#for i in 0..8
-          let w$i = load_param(weight_at(h, 4u * ng + ($iu & 3u) + ($iu >> 2u) * HALF, k));
+//#for i in 0..NI
+          let w$i = load_param(weight_at(h, row$i, k));
 //#end
 //#for c in 0..4
+//#for q in 0..NQ
           {
-            let a0 = load_act(act_at(h - 1u, 4u * k + $cu, pg));
-            let a1 = load_act(act_at(h - 1u, 4u * k + $cu, GP + pg));
-//#for i in 0..8
-            acc[2 * $i] += w$i[$c] * a0;
-            acc[2 * $i + 1] += w$i[$c] * a1;
+            let a = load_act(act_at(h - 1u, 4u * k + $cu, $qu * GP + pg));
+//#for i in 0..NI
+            acc[$NQ * $i + $q] += w$i[$c] * a;
 //#end
           }
+//#end
 //#end
         }
       }
 
       // Output layer: each thread's share of y, then errors by a few threads. The shares lie where
       // delta of the last hidden layer will be written after the errors are known.
-      let shares = (2u * HL - 2u) * ARRAY;
-      let last = HP + (HL - 1u) * MATRIX;
+      let shares = delta_array(HL - 1u) * ARRAY;
+//#for q in 0..NQ
       {
 //#for o in 0..3
-        var y$o_0 = vec4<f32>();
-        var y$o_1 = vec4<f32>();
+        var y$o = vec4<f32>();
 //#end
-//#for i in 0..8
+//#for i in 0..NI
         {
-          let v = load_param(last + 4u * ng + ($iu & 3u) + ($iu >> 2u) * HALF);
-          let s0 = sin_cos(fit.omega * acc[2 * $i]).sin;
-          let s1 = sin_cos(fit.omega * acc[2 * $i + 1]).sin;
+          let z = sin_cos(fit.omega * acc[$NQ * $i + $q]);
+          if KEEP {
+            wave[$NQ * $i + $q] = z.sin;
+            acc[$NQ * $i + $q] = fit.omega * z.cos;
+          }
 //#for o in 0..3
           if OUTS > $ou {
-            y$o_0 += v[$o] * s0;
-            y$o_1 += v[$o] * s1;
+            y$o += v$i[$o] * z.sin;
           }
 //#end
         }
 //#end
 //#for o in 0..3
         if OUTS > $ou {
-          store_act(shares + ($ou * GN + ng) * TV + pg, y$o_0);
-          store_act(shares + ($ou * GN + ng) * TV + GP + pg, y$o_1);
+          store_act(shares + ($ou * GN + ng) * TV + $qu * GP + pg, y$o);
         }
 //#end
       }
+//#end
       sync();
       let output_bias = load_param(PV - 1u);
       for (var e = lid; e < OUTS * TV; e += WG) {
@@ -269,60 +289,62 @@ fn main(
       sync();
 
       // delta of the last hidden layer, dW_L.
-//#for o in 0..3
-      var e$o_0 = vec4<f32>();
-      var e$o_1 = vec4<f32>();
-      if OUTS > $ou {
-        e$o_0 = errors[$ou * TV + pg];
-        e$o_1 = errors[$ou * TV + GP + pg];
-      }
-//#end
-//#for i in 0..8
+//#for q in 0..NQ
       {
-        let v = load_param(last + 4u * ng + ($iu & 3u) + ($iu >> 2u) * HALF);
-        let sc0 = sin_cos(fit.omega * acc[2 * $i]);
-        let sc1 = sin_cos(fit.omega * acc[2 * $i + 1]);
-        var back0 = vec4<f32>();
-        var back1 = vec4<f32>();
 //#for o in 0..3
+        var e$o = vec4<f32>();
         if OUTS > $ou {
-          dlast$i[$o] += dot(e$o_0, sc0.sin) + dot(e$o_1, sc1.sin);
-          back0 += v[$o] * e$o_0;
-          back1 += v[$o] * e$o_1;
+          e$o = errors[$ou * TV + $qu * GP + pg];
         }
 //#end
-        acc[2 * $i] = fit.omega * sc0.cos * back0;
-        acc[2 * $i + 1] = fit.omega * sc1.cos * back1;
+//#for i in 0..NI
+        {
+          if !KEEP {
+            let z = sin_cos(fit.omega * acc[$NQ * $i + $q]);
+            wave[$NQ * $i + $q] = z.sin;
+            acc[$NQ * $i + $q] = fit.omega * z.cos;
+          }
+          var back = vec4<f32>();
+//#for o in 0..3
+          if OUTS > $ou {
+            dlast$i[$o] += dot(e$o, wave[$NQ * $i + $q]);
+            back += v$i[$o] * e$o;
+          }
+//#end
+          acc[$NQ * $i + $q] *= back;
+        }
+//#end
       }
 //#end
 
       // Back through the hidden matrices; acc holds delta_h.
       for (var h = HL - 1u; h > 0u; h--) {
-//#for i in 0..8
-        {
-          let row = 4u * ng + ($iu & 3u) + ($iu >> 2u) * HALF;
-          store_act(act_at(HL - 1u + h, row, pg), acc[2 * $i]);
-          store_act(act_at(HL - 1u + h, row, GP + pg), acc[2 * $i + 1]);
-        }
-//#end
         if HL > 2u {
           load_hidden_sums(h, lid, tile, &dw, &dbias);
         }
-//#for i in 0..4
-        dbias[0][$i] += sum4(acc[2 * $i] + acc[2 * $i + 1]);
-        dbias[1][$i] += sum4(acc[8 + 2 * $i] + acc[9 + 2 * $i]);
+//#for b in 0..RQ
+//#for c in 0..4
+//#for q in 0..NQ
+        {
+          let delta = acc[$NQ * (4 * $b + $c) + $q];
+          store_act(act_at(delta_array(h), 4u * ng + $cu + $bu * BLOCK, $qu * GP + pg), delta);
+          dbias[$b][$c] += sum4(delta);
+        }
+//#end
+//#end
 //#end
         sync();
 
-        for (var n = 0u; n < HV; n++) {
-//#for i in 0..8
-          let d$i = load_act(act_at(HL - 1u + h, 4u * jg + ($iu & 3u) + ($iu >> 2u) * HALF, first_quad + n));
+        for (var n = 0u; n < $NQu * GN; n++) {
+          let quad = part * $NQu * GN + n;
+//#for i in 0..NI
+          let d$i = load_act(act_at(delta_array(h), 4u * jg + ($iu & 3u) + ($iu >> 2u) * BLOCK, quad));
 //#end
-//#for k in 0..8
+//#for k in 0..NI
           {
-            let a = load_act(act_at(h - 1u, 4u * kg + ($ku & 3u) + ($ku >> 2u) * HALF, first_quad + n));
-//#for i in 0..8
-            dw[2 * $i + ($k >> 2u)][$k & 3] += dot(d$i, a);
+            let a = load_act(act_at(h - 1u, 4u * kg + ($ku & 3u) + ($ku >> 2u) * BLOCK, quad));
+//#for i in 0..NI
+            dw[$RQ * $i + ($k >> 2u)][$k & 3] += dot(d$i, a);
 //#end
           }
 //#end
@@ -331,74 +353,79 @@ fn main(
           store_hidden_sums(h, lid, &dw, &dbias);
         }
 
-//#for i in 0..16
-        acc[$i] = vec4<f32>();
+//#for i in 0..NI
+//#for q in 0..NQ
+        acc[$NQ * $i + $q] = vec4<f32>();
+//#end
 //#end
         for (var j = 0u; j < HP; j++) {
-          let w0 = load_param(weight_at(h, j, ng));
-          let w1 = load_param(weight_at(h, j, GN + ng));
-          let d0 = load_act(act_at(HL - 1u + h, j, pg));
-          let d1 = load_act(act_at(HL - 1u + h, j, GP + pg));
-//#for i in 0..4
-          acc[2 * $i] += w0[$i] * d0;
-          acc[2 * $i + 1] += w0[$i] * d1;
-          acc[8 + 2 * $i] += w1[$i] * d0;
-          acc[9 + 2 * $i] += w1[$i] * d1;
+//#for b in 0..RQ
+          let w$b = load_param(weight_at(h, j, $bu * GN + ng));
+//#end
+//#for q in 0..NQ
+          {
+            let d = load_act(act_at(delta_array(h), j, $qu * GP + pg));
+//#for b in 0..RQ
+//#for c in 0..4
+            acc[$NQ * (4 * $b + $c) + $q] += w$b[$c] * d;
+//#end
+//#end
+          }
 //#end
         }
-//#for i in 0..8
-        {
-          let row = 4u * ng + ($iu & 3u) + ($iu >> 2u) * HALF;
-          acc[2 * $i] *= load_act(act_at(HL + h - 2u, row, pg));
-          acc[2 * $i + 1] *= load_act(act_at(HL + h - 2u, row, GP + pg));
+//#for i in 0..NI
+//#for q in 0..NQ
+        if KEEP {
+          acc[$NQ * $i + $q] *= slope[$NQ * $i + $q];
+        } else {
+          acc[$NQ * $i + $q] *= load_act(slope_at(h - 1u, row$i, $qu * GP + pg));
         }
+//#end
 //#end
       }
 
       // dW_0; acc holds delta_0.
+//#for q in 0..NQ
       {
-        let x0 = coords[q0];
-        let x1 = coords[q1];
-//#for i in 0..8
-        dfirst$i.x += dot(acc[2 * $i], x0) + dot(acc[2 * $i + 1], x1);
-        dfirst$i.w += sum4(acc[2 * $i] + acc[2 * $i + 1]);
+        let x = coords[first + $qu * GP];
+//#for i in 0..NI
+        dfirst$i.x += dot(acc[$NQ * $i + $q], x);
+        dfirst$i.w += sum4(acc[$NQ * $i + $q]);
 //#end
         if INS > 1u {
-          let y0 = coords[point_quads + q0];
-          let y1 = coords[point_quads + q1];
-//#for i in 0..8
-          dfirst$i.y += dot(acc[2 * $i], y0) + dot(acc[2 * $i + 1], y1);
+          let y = coords[point_quads + first + $qu * GP];
+//#for i in 0..NI
+          dfirst$i.y += dot(acc[$NQ * $i + $q], y);
 //#end
         }
         if INS > 2u {
-          let z0 = coords[2u * point_quads + q0];
-          let z1 = coords[2u * point_quads + q1];
-//#for i in 0..8
-          dfirst$i.z += dot(acc[2 * $i], z0) + dot(acc[2 * $i + 1], z1);
+          let z = coords[2u * point_quads + first + $qu * GP];
+//#for i in 0..NI
+          dfirst$i.z += dot(acc[$NQ * $i + $q], z);
 //#end
         }
       }
+//#end
       sync();   // the next tile writes what this one still reads
     }
 
     // Partial gradients to memory, the loss to one thread.
-//#for i in 0..8
-    {
-      let row = 4u * ng + ($iu & 3u) + ($iu >> 2u) * HALF;
-      store_act(G_FIRST + pg * HP + row, dfirst$i);
-      store_act(G_LAST + pg * HP + row, dlast$i);
-    }
+//#for i in 0..NI
+    store_act(G_FIRST + pg * HP + row$i, dfirst$i);
+    store_act(G_LAST + pg * HP + row$i, dlast$i);
 //#end
     if HL == 2u {
-//#for i in 0..8
-      {
-        let row = (lid / (GN * GN)) * HP + 4u * jg + ($iu & 3u) + ($iu >> 2u) * HALF;
-        store_act(G_HIDDEN + row * HV + kg, dw[2 * $i]);
-        store_act(G_HIDDEN + row * HV + GN + kg, dw[2 * $i + 1]);
-      }
+//#for i in 0..NI
+//#for b in 0..RQ
+      store_act(
+        G_HIDDEN + (part * HP + 4u * jg + ($iu & 3u) + ($iu >> 2u) * BLOCK) * HV + $bu * GN + kg,
+        dw[$RQ * $i + $b],
+      );
 //#end
-      store_act(G_HIDDEN + G_MATRIX + pg * HV + ng, dbias[0]);
-      store_act(G_HIDDEN + G_MATRIX + pg * HV + GN + ng, dbias[1]);
+//#end
+//#for b in 0..RQ
+      store_act(G_HIDDEN + G_MATRIX + pg * HV + $bu * GN + ng, dbias[$b]);
+//#end
     }
     sums[lid] = sum;
     sync();
@@ -499,40 +526,47 @@ fn hidden_sums_at(h: u32) -> u32 {
 
 fn load_hidden_sums(
   h: u32, lid: u32, tile: u32,
-  dw: ptr<function, array<vec4<f32>, 16>>, dbias: ptr<function, array<vec4<f32>, 2>>,
+  dw: ptr<function, array<vec4<f32>, $NI * $RQ>>, dbias: ptr<function, array<vec4<f32>, $RQ>>,
 ) {
   if tile == 0u {
-//#for i in 0..16
-    (*dw)[$i] = vec4<f32>();
+//#for i in 0..NI
+//#for b in 0..RQ
+    (*dw)[$RQ * $i + $b] = vec4<f32>();
 //#end
-    (*dbias)[0] = vec4<f32>();
-    (*dbias)[1] = vec4<f32>();
+//#end
+//#for b in 0..RQ
+    (*dbias)[$b] = vec4<f32>();
+//#end
     return;
   }
   let base = hidden_sums_at(h);
   let rows = base + (lid / (GN * GN)) * HP * HV + lid % GN;
   let jg = (lid / GN) % GN;
-//#for i in 0..8
-  (*dw)[2 * $i] = scratch[rows + (4u * jg + ($iu & 3u) + ($iu >> 2u) * HALF) * HV];
-  (*dw)[2 * $i + 1] = scratch[rows + (4u * jg + ($iu & 3u) + ($iu >> 2u) * HALF) * HV + GN];
+//#for i in 0..NI
+//#for b in 0..RQ
+  (*dw)[$RQ * $i + $b] = scratch[rows + (4u * jg + ($iu & 3u) + ($iu >> 2u) * BLOCK) * HV + $bu * GN];
+//#end
 //#end
   let biases = base + G_MATRIX + (lid % GP) * HV + lid / GP;
-  (*dbias)[0] = scratch[biases];
-  (*dbias)[1] = scratch[biases + GN];
+//#for b in 0..RQ
+  (*dbias)[$b] = scratch[biases + $bu * GN];
+//#end
 }
 
 fn store_hidden_sums(
   h: u32, lid: u32,
-  dw: ptr<function, array<vec4<f32>, 16>>, dbias: ptr<function, array<vec4<f32>, 2>>,
+  dw: ptr<function, array<vec4<f32>, $NI * $RQ>>, dbias: ptr<function, array<vec4<f32>, $RQ>>,
 ) {
   let base = hidden_sums_at(h);
   let rows = base + (lid / (GN * GN)) * HP * HV + lid % GN;
   let jg = (lid / GN) % GN;
-//#for i in 0..8
-  scratch[rows + (4u * jg + ($iu & 3u) + ($iu >> 2u) * HALF) * HV] = (*dw)[2 * $i];
-  scratch[rows + (4u * jg + ($iu & 3u) + ($iu >> 2u) * HALF) * HV + GN] = (*dw)[2 * $i + 1];
+//#for i in 0..NI
+//#for b in 0..RQ
+  scratch[rows + (4u * jg + ($iu & 3u) + ($iu >> 2u) * BLOCK) * HV + $bu * GN] = (*dw)[$RQ * $i + $b];
+//#end
 //#end
   let biases = base + G_MATRIX + (lid % GP) * HV + lid / GP;
-  scratch[biases] = (*dbias)[0];
-  scratch[biases + GN] = (*dbias)[1];
+//#for b in 0..RQ
+  scratch[biases + $bu * GN] = (*dbias)[$b];
+//#end
 }

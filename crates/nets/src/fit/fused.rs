@@ -33,12 +33,48 @@ pub enum Placement {
     Storage,
 }
 
+/// Register tile of one thread, by the kind of device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// 8 neurons x 8 points: what a GPU's registers hold.
+    Gpu,
+    /// 16 neurons x 16 points: a software renderer pays by the load and has no registers to run out of.
+    Cpu,
+}
+
+impl Tile {
+    fn neurons(self) -> u32 {
+        match self {
+            Tile::Gpu => 8,
+            Tile::Cpu => 16,
+        }
+    }
+
+    /// Points / 4.
+    fn quads(self) -> u32 {
+        match self {
+            Tile::Gpu => 2,
+            Tile::Cpu => 4,
+        }
+    }
+
+    /// Threads that a workgroup should have: what the device executes together.
+    fn threads(self) -> u32 {
+        match self {
+            Tile::Gpu => 32,
+            Tile::Cpu => 8,
+        }
+    }
+}
+
 /// A specialisation of the kernel. All sizes in vec4 of 16 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Neuron groups: padded hidden width / 8.
+    /// Register tile of a thread.
+    pub tile: Tile,
+    /// Neuron groups: padded hidden width / neurons of a register tile.
     pub gn: u32,
-    /// Point groups: tile / 8.
+    /// Point groups: points of a tile / points of a register tile.
     pub gp: u32,
     /// Hidden layers.
     pub hl: u32,
@@ -57,11 +93,12 @@ impl Shape {
         if points > MAX_POINTS {
             return None;
         }
-        Shape::choose_within(gpu.report().max_workgroup_bytes, mlp)
+        let tile = if gpu.is_cpu() { Tile::Cpu } else { Tile::Gpu };
+        Shape::choose_within(gpu.report().max_workgroup_bytes, tile, mlp)
     }
 
     /// As [`Shape::choose`], for a given amount of workgroup memory.
-    pub fn choose_within(workgroup_bytes: u32, mlp: &Mlp) -> Option<Shape> {
+    pub fn choose_within(workgroup_bytes: u32, tile: Tile, mlp: &Mlp) -> Option<Shape> {
         let hidden = mlp.widest_hidden();
         if !matches!(mlp.activation, Activation::Sine { .. })
             || hidden > 64
@@ -70,10 +107,10 @@ impl Shape {
         {
             return None;
         }
-        let gn = (hidden.div_ceil(8) as u32).next_power_of_two();
-        // Workgroups of 32 threads and more, as GPUs execute; fewer only to fit small devices.
-        let tiles = [64 / gn.min(8), 32 / gn.min(8), gn].map(|gp| gp.clamp(gn, 16));
+        let gn = (hidden as u32).div_ceil(tile.neurons()).next_power_of_two();
+        let largest = gn.max(tile.threads() / gn);
         let shape = |gp, placement| Shape {
+            tile,
             gn,
             gp,
             hl: (mlp.depth() - 1) as u32,
@@ -81,36 +118,36 @@ impl Shape {
             outs: mlp.outputs() as u32,
             placement,
         };
-        let fits = |s: &Shape| s.workgroup_bytes() <= u64::from(workgroup_bytes);
+        // Everything in workgroup memory if that is possible with any tile of points, the largest first.
         for placement in [Placement::Workgroup, Placement::Mixed] {
-            // Of the tiles that fit, the largest up to 64 points; a workgroup has at least 32 threads
-            // unless nothing of that size fits.
-            let best = tiles.iter().map(|&gp| shape(gp, placement)).find(|s| {
-                fits(s) && (s.gn * s.gp >= 32 || placement == Placement::Mixed)
-            });
-            if best.is_some() {
-                return best;
+            let mut gp = largest;
+            while gp >= gn {
+                let candidate = shape(gp, placement);
+                if candidate.workgroup_bytes() <= u64::from(workgroup_bytes) {
+                    return Some(candidate);
+                }
+                gp /= 2;
             }
         }
-        Some(shape(8.max(gn), Placement::Storage))
+        Some(shape(largest, Placement::Storage))
     }
 
     fn hp(&self) -> u32 {
-        8 * self.gn
+        self.tile.neurons() * self.gn
     }
 
     fn tile_quads(&self) -> u32 {
-        2 * self.gp
+        self.tile.quads() * self.gp
     }
 
     /// Points per tile.
     pub fn tile_points(&self) -> usize {
-        8 * self.gp as usize
+        4 * self.tile_quads() as usize
     }
 
     /// One hidden matrix with its biases.
     fn matrix(&self) -> u32 {
-        self.hp() * (2 * self.gn) + 2 * self.gn
+        (self.hp() + 1) * self.hp() / 4
     }
 
     /// Parameters of one network in the kernel's layout.
@@ -119,13 +156,15 @@ impl Shape {
     }
 
     fn act_quads(&self) -> u32 {
-        (2 * self.hl - 1) * self.hp() * self.tile_quads()
+        // `KEEP` of the shader: the slopes stay in registers.
+        let keep = self.tile == Tile::Cpu && self.hl <= 2;
+        (if keep { self.hl } else { 2 * self.hl - 1 }) * self.hp() * self.tile_quads()
     }
 
     /// Scratch of one workgroup: running gradient sums with several hidden matrices, and the
     /// activations when they are in storage.
     fn scratch_quads(&self) -> u32 {
-        let layer = (self.gp / self.gn) * self.hp() * 2 * self.gn + self.gp * 2 * self.gn;
+        let layer = (self.gp / self.gn) * self.hp() * self.hp() / 4 + self.gp * self.hp() / 4;
         let sums = if self.hl > 2 { (self.hl - 1) * layer } else { 0 };
         let acts = if self.placement == Placement::Storage { self.act_quads() } else { 0 };
         sums + acts
@@ -147,11 +186,11 @@ impl Shape {
     /// loop of the kernel, nested ones multiplied out. An upper bound, for [`CPU_LOOP_BUDGET`].
     fn iterations_per_step(&self, tiles: u64) -> u64 {
         let [gn, gp, hl] = [self.gn, self.gp, self.hl].map(u64::from);
-        let hv = 2 * gn;
+        let hp = u64::from(self.hp());
         let threads = gn * gp;
-        let error_rounds = (u64::from(self.outs) * 2 * gp).div_ceil(threads);
-        let forward = (hl - 1) * (1 + hv);
-        let backward = (hl - 1) * (1 + hv + 8 * gn);
+        let error_rounds = (u64::from(self.outs) * u64::from(self.tile_quads())).div_ceil(threads);
+        let forward = (hl - 1) * (1 + hp / 4);
+        let backward = (hl - 1) * (1 + u64::from(self.tile.quads()) * gn + hp);
         let tile = 1 + forward + error_rounds * (1 + gn) + backward;
         let adam_rounds = u64::from(self.param_quads()).div_ceil(threads);
         1 + tiles * tile + threads + adam_rounds * (1 + gp)
@@ -159,10 +198,14 @@ impl Shape {
 
     /// The shader and its constants.
     pub fn kernel(&self) -> (&'static Shader, [(&'static str, u32); 5]) {
-        let shader = match self.placement {
-            Placement::Workgroup => &weightlab_kernels::SIREN_FIT_FUSED_WORKGROUP,
-            Placement::Mixed => &weightlab_kernels::SIREN_FIT_FUSED_MIXED,
-            Placement::Storage => &weightlab_kernels::SIREN_FIT_FUSED_STORAGE,
+        use weightlab_kernels as k;
+        let shader = match (self.tile, self.placement) {
+            (Tile::Gpu, Placement::Workgroup) => &k::SIREN_FIT_FUSED_GPU_WORKGROUP,
+            (Tile::Gpu, Placement::Mixed) => &k::SIREN_FIT_FUSED_GPU_MIXED,
+            (Tile::Gpu, Placement::Storage) => &k::SIREN_FIT_FUSED_GPU_STORAGE,
+            (Tile::Cpu, Placement::Workgroup) => &k::SIREN_FIT_FUSED_CPU_WORKGROUP,
+            (Tile::Cpu, Placement::Mixed) => &k::SIREN_FIT_FUSED_CPU_MIXED,
+            (Tile::Cpu, Placement::Storage) => &k::SIREN_FIT_FUSED_CPU_STORAGE,
         };
         let constants = [
             ("GN", self.gn),
@@ -176,7 +219,7 @@ impl Shape {
 
     /// Index in floats of every parameter of `mlp` within the kernel's layout, in parameter order.
     fn positions(&self, mlp: &Mlp) -> Vec<usize> {
-        let (hp, hv) = (self.hp() as usize, 2 * self.gn as usize);
+        let (hp, hv) = (self.hp() as usize, self.hp() as usize / 4);
         let swizzle = |row: usize| (row ^ (row >> 2)) & 7.min(hv - 1);
         let matrix = self.matrix() as usize;
         let last = hp + (self.hl as usize - 1) * matrix;
@@ -208,14 +251,19 @@ impl Shape {
     }
 }
 
+/// Most workgroups that have scratch at the same time. Enough to fill any GPU with those shapes that
+/// need scratch, which have 64 threads and long steps.
+const MAX_SLOTS: u64 = 256;
+
 /// Bytes per network of the largest buffer, and of all buffers together with what networks share.
 fn bytes(shape: &Shape, points: usize, nets: u64) -> (u64, u64) {
     let quads = points.div_ceil(shape.tile_points()) as u64 * u64::from(shape.tile_quads());
     let params = u64::from(shape.param_quads()) * 16;
     let targets = u64::from(shape.outs) * quads * 16;
     let scratch = u64::from(shape.scratch_quads()) * 16;
-    let largest = (2 * params).max(targets).max(scratch);
-    let total = nets * (3 * params + targets + scratch + 16 + 4) + u64::from(shape.ins) * quads * 16;
+    let largest = (2 * params).max(targets);
+    let shared = u64::from(shape.ins) * quads * 16 + nets.min(MAX_SLOTS) * scratch;
+    let total = nets * (3 * params + targets + 16 + 4) + shared;
     (largest, total)
 }
 
@@ -235,7 +283,8 @@ pub(super) fn plan(
     let nets_per_batch = usize::try_from(limit / largest).unwrap_or(usize::MAX);
     let (_, total) = bytes(shape, points, nets.min(nets_per_batch) as u64);
     let kernel = format!(
-        "fused, {:?} memory, {} threads, tiles of {} points",
+        "fused, {:?} tile, {:?} memory, {} threads, tiles of {} points",
+        shape.tile,
         shape.placement,
         shape.gn * shape.gp,
         shape.tile_points()
@@ -283,13 +332,15 @@ pub(super) struct Fused {
     states: Buffer,
     scratch: Buffer,
     nets: usize,
+    /// Most networks of one dispatch.
+    slots: usize,
     /// Networks still running, in order.
     running: Vec<u32>,
-    /// The slice of `running` that the next dispatch continues from, and how often each of the
-    /// networks before it has been advanced more than those after it.
+    /// A round advances every running network by `round_steps`, slice by slice; the next slice starts
+    /// at `cursor`.
     cursor: usize,
     round_steps: u32,
-    /// Updates already applied to the networks from `cursor` on.
+    /// Updates applied to every running network before this round.
     steps_done: u32,
     pace: Pace,
 }
@@ -339,6 +390,7 @@ impl Fused {
             pad: 0,
             schedule: [[0.0; 4]; MAX_STEPS],
         };
+        let slots = if shape.scratch_quads() == 0 { nets } else { nets.min(MAX_SLOTS as usize) };
         let moments = gpu.buffer("moments", (nets * quads * 32) as u64)?;
         gpu.write(&moments, 0, &vec![0f32; nets * quads * 8]);
         Ok(Fused {
@@ -353,9 +405,10 @@ impl Fused {
             params: gpu.upload("parameters", &packed)?,
             moments,
             states: gpu.upload("states", &states)?,
-            scratch: gpu.buffer("scratch", nets as u64 * u64::from(shape.scratch_quads()) * 16)?,
+            scratch: gpu.buffer("scratch", slots as u64 * u64::from(shape.scratch_quads()) * 16)?,
             shape,
             nets,
+            slots,
             running: (0..nets as u32).collect(),
             cursor: 0,
             round_steps: 0,
@@ -376,7 +429,7 @@ impl Fused {
         }
         let nets = (units / u64::from(self.round_steps)).clamp(1, u64::MAX) as usize;
         // Keep whole multiples of a few networks, so that no core is left without one.
-        let nets = nets.max(8).min(self.running.len() - self.cursor);
+        let nets = nets.max(8).min(self.running.len() - self.cursor).min(self.slots);
         let slice = &self.running[self.cursor..self.cursor + nets];
         self.gpu.write(&self.active, 0, slice);
 
