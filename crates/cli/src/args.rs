@@ -100,16 +100,16 @@ pub struct FitArgs {
     #[arg(long, value_enum, default_value = "dwsnets")]
     pub convention: ConventionArg,
     /// Frequency factor of the sines [default: the convention's, 30]
-    #[arg(long, value_name = "OMEGA_0")]
+    #[arg(long, value_name = "OMEGA_0", allow_negative_numbers = true)]
     pub omega: Option<f32>,
     /// Most optimiser steps per network
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub steps: u32,
     /// Learning rate of Adam
-    #[arg(long, value_name = "RATE", default_value_t = 5e-4)]
+    #[arg(long, value_name = "RATE", default_value_t = 5e-4, allow_negative_numbers = true)]
     pub lr: f32,
     /// Stop a network once its PSNR exceeds this many dB; `none` never stops early
-    #[arg(long, value_name = "DB|none", default_value = "40")]
+    #[arg(long, value_name = "DB|none", default_value = "40", allow_negative_numbers = true)]
     pub until_psnr: Until,
     /// Key of all random numbers: the same seed gives the same networks
     #[arg(long, default_value_t = 0)]

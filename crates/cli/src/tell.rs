@@ -43,7 +43,9 @@ impl std::error::Error for JobFailed {}
 /// Says what went wrong, on stderr and if wanted as JSON on stdout; the exit code for it.
 pub fn error(out: &Out, error: &Error) -> ExitCode {
     let what = format!("{error:#}");
+    let mut said = false;
     let (hint, code) = if let Some(e) = error.downcast_ref::<LabError>() {
+        said = e.has_remedy();
         (e.hint().to_owned(), if e.is_usage() { 2 } else { 1 })
     } else if let Some(e) = error.downcast_ref::<Usage>() {
         (e.hint.to_owned(), 2)
@@ -53,7 +55,7 @@ pub fn error(out: &Out, error: &Error) -> ExitCode {
         (String::new(), 1)
     };
     eprintln!("error: {what}");
-    if !hint.is_empty() {
+    if !hint.is_empty() && !said {
         eprintln!("  try: {hint}");
     }
     out.failed(&what, &hint);

@@ -100,7 +100,8 @@ pub async fn fit(
     }
     let plan = plan_fit(gpu, mlp, points, nets)?;
     let settings = FitSettings {
-        max_steps: WARM_UP.saturating_add(steps.saturating_mul(rounds)),
+        // Never reached: the last slice of a round may run over its end.
+        max_steps: u32::MAX / 2,
         until_psnr: None,
         ..FitSettings::default()
     };
@@ -152,39 +153,29 @@ pub async fn fit(
 }
 
 /// `(seconds, network steps)` of each round. Outcomes change when all networks of a batch have been
-/// advanced equally, so a round begins and ends at such a moment and is as long as it came out.
+/// advanced equally, so a round begins and ends at such a moment, and does at least `steps` steps.
 async fn measure(
     batch: &mut FitBatch,
     steps: u32,
     rounds: u32,
 ) -> Result<Vec<(f64, u64)>, LabError> {
     let mut spans = Vec::new();
-    let mut mark: Option<(Instant, u64)> = None;
-    loop {
+    let mut due = WARM_UP;
+    let mut begun: Option<(Instant, u64)> = None;
+    while spans.len() < rounds as usize {
         let progress = batch.advance().await?;
-        let least = batch.outcomes().iter().map(|o| o.steps).min().unwrap_or(0);
-        let due = WARM_UP.saturating_add(steps.saturating_mul(spans.len() as u32 + 1));
-        match mark {
-            None if least >= WARM_UP => mark = Some((Instant::now(), progress.steps)),
-            Some((begun, before)) if least >= due || progress.finished => {
-                let work = progress.steps - before;
-                // A slice may have overrun the end of the last round.
-                if work > 0 {
-                    spans.push((begun.elapsed().as_secs_f64(), work));
-                }
-                mark = Some((Instant::now(), progress.steps));
+        let outcomes = batch.outcomes();
+        if let Some(net) = outcomes.iter().position(|o| o.status != Status::Running) {
+            return Err(LabError::BenchDiverged { net });
+        }
+        let least = outcomes.iter().map(|o| o.steps).min().unwrap_or(0);
+        if least >= due {
+            if let Some((at, before)) = begun {
+                spans.push((at.elapsed().as_secs_f64(), progress.steps - before));
             }
-            _ => {}
+            due = least.saturating_add(steps);
+            begun = Some((Instant::now(), progress.steps));
         }
-        if progress.finished || spans.len() == rounds as usize {
-            break;
-        }
-    }
-    if let Some(diverged) = batch.outcomes().iter().position(|o| o.status == Status::Diverged) {
-        return Err(LabError::BenchDiverged { net: diverged });
-    }
-    if spans.len() < rounds as usize {
-        return Err(LabError::BenchTooShort { steps });
     }
     Ok(spans)
 }

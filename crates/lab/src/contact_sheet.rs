@@ -1,6 +1,7 @@
 //! A zoo as one labelled picture: targets beside what the networks draw.
 
 use crate::error::LabError;
+use crate::meter::networks_text;
 use crate::picture::{self, Canvas, GLYPH};
 use crate::stats::Distribution;
 use weightlab_data::{Shard, Store, Targets, Zoo};
@@ -17,6 +18,9 @@ const DEFAULT_SIDE: usize = 64;
 const MIN_SIDE: usize = 84;
 /// Pixels between cells, and around them.
 const GAP: usize = 12;
+
+/// Characters of the title that have room on any sheet.
+const TITLE: usize = 58;
 
 const PAPER: [u8; 3] = [250, 250, 248];
 const INK: [u8; 3] = [30, 30, 34];
@@ -121,8 +125,8 @@ fn title<S: Store>(zoo: &Zoo<S>, nets: u64, psnr: &Distribution) -> String {
         title += &format!("  {}", source.name);
     }
     title += &match nets == zoo.nets() {
-        true => format!("  {nets} networks"),
-        false => format!("  {nets} of {} networks", zoo.nets()),
+        true => format!("  {}", networks_text(nets)),
+        false => format!("  {nets} of {}", networks_text(zoo.nets())),
     };
     if let Some(median) = psnr.median {
         title += &format!("  median {median:.1} dB");
@@ -179,6 +183,8 @@ impl Layout {
         let width =
             (columns as u64).saturating_mul((cell.1 + GAP) as u64).saturating_add(GAP as u64);
         let height = rows.saturating_mul((cell.0 + GAP) as u64).saturating_add((top + GAP) as u64);
+        // A single small network still needs a title.
+        let width = width.max((2 * GAP + TITLE * GLYPH * text) as u64);
         if over(width, height) {
             return Err(too_large(width, height));
         }

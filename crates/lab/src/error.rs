@@ -24,13 +24,13 @@ pub enum LabError {
     Mlp(#[from] MlpError),
     /// The zoo.
     #[error(transparent)]
-    Zoo(#[from] ZooError),
+    Zoo(Box<ZooError>),
     /// The place where it is stored.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An import or export.
     #[error(transparent)]
-    Torch(#[from] TorchError),
+    Torch(Box<TorchError>),
     /// The images.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -106,12 +106,6 @@ pub enum LabError {
         /// Which.
         net: usize,
     },
-    /// A benchmark shorter than a single slice of work.
-    #[error("--steps {steps}: too few to be measured on this device; ask for more steps")]
-    BenchTooShort {
-        /// As asked for.
-        steps: u32,
-    },
     /// A golden set that cannot be read.
     #[error("{file}: {what}; expected {expected}. Copy the golden set again")]
     Golden {
@@ -124,6 +118,18 @@ pub enum LabError {
     },
 }
 
+impl From<ZooError> for LabError {
+    fn from(error: ZooError) -> LabError {
+        LabError::Zoo(Box::new(error))
+    }
+}
+
+impl From<TorchError> for LabError {
+    fn from(error: TorchError) -> LabError {
+        LabError::Torch(Box::new(error))
+    }
+}
+
 impl LabError {
     /// What to do about it, in words.
     pub fn hint(&self) -> &'static str {
@@ -131,30 +137,14 @@ impl LabError {
             LabError::Gpu(e)
             | LabError::Fit(FitError::Gpu(e))
             | LabError::Eval(EvalError::Gpu(e)) => gpu_hint(e),
-            LabError::Zoo(ZooError::Store(e)) | LabError::Store(e) => store_hint(e),
+            LabError::Store(e) => store_hint(e),
+            LabError::Zoo(e) => zoo_hint(e),
             LabError::Fit(FitError::TooLarge { .. }) => {
                 "use fewer points (--size), narrower layers (--dims) or another --device"
             }
             LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) => {
                 "correct the option; `weightlab help` explains it"
             }
-            LabError::Zoo(ZooError::AlreadyExists { .. }) => {
-                "add --resume to continue it, or choose another --out"
-            }
-            LabError::Zoo(ZooError::Resume { .. }) => {
-                "repeat the options that the zoo was begun with, or choose another --out"
-            }
-            LabError::Zoo(ZooError::Hash { .. } | ZooError::Missing { .. }) => {
-                "restore the file from a copy, or fit again into another folder"
-            }
-            LabError::Zoo(ZooError::Version { .. }) => {
-                "use the program version that wrote the zoo, or fit again"
-            }
-            LabError::Zoo(ZooError::NotAZoo { .. }) => "give the folder that `fit` wrote",
-            LabError::Zoo(ZooError::Merge { .. } | ZooError::Overlap { .. }) => {
-                "merge only the parts of one job, each once"
-            }
-            LabError::Zoo(_) => "restore the zoo from a copy, or fit again into another folder",
             LabError::Torch(_) => "check the folder: splits.json and one .pth file per network",
             LabError::Source(_) => "check the path and the files of the source",
             LabError::Dims { .. } => "leave --dims out for an architecture that fits the images",
@@ -164,29 +154,46 @@ impl LabError {
             LabError::SheetTooLarge { .. } => "use --limit or a lower --resolution",
             LabError::Encode(_) => "draw fewer networks (--limit)",
             LabError::BenchDiverged { .. } => "try another --seed",
-            LabError::BenchTooShort { .. } => "raise --steps",
             LabError::Golden { .. } => "copy the golden set again",
         }
     }
 
+    /// Whether the message itself ends with what to do, so that the hint would only repeat it.
+    pub fn has_remedy(&self) -> bool {
+        let gpu = match self {
+            LabError::Gpu(e)
+            | LabError::Fit(FitError::Gpu(e))
+            | LabError::Eval(EvalError::Gpu(e)) => e,
+            _ => return true,
+        };
+        !matches!(
+            gpu,
+            GpuError::ReadBack
+                | GpuError::Refused(_)
+                | GpuError::DeviceRefused { .. }
+                | GpuError::BufferTooLarge { .. }
+        )
+    }
+
     /// Whether the user's options are at fault, rather than data, disk or GPU.
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
+        match self {
             LabError::Dims { .. }
-                | LabError::Offset { .. }
-                | LabError::Zero { .. }
-                | LabError::Mlp(_)
-                | LabError::Fit(FitError::Setting { .. } | FitError::Mlp(_))
-                | LabError::Gpu(GpuError::NoSuchAdapter { .. })
-                | LabError::Zoo(
-                    ZooError::AlreadyExists { .. }
-                        | ZooError::Resume { .. }
-                        | ZooError::Part { .. }
-                        | ZooError::NothingToMerge
-                )
-                | LabError::NotEmpty { .. }
-        )
+            | LabError::Offset { .. }
+            | LabError::Zero { .. }
+            | LabError::NotEmpty { .. }
+            | LabError::Mlp(_)
+            | LabError::Fit(FitError::Setting { .. } | FitError::Mlp(_))
+            | LabError::Gpu(GpuError::NoSuchAdapter { .. }) => true,
+            LabError::Zoo(e) => matches!(
+                **e,
+                ZooError::AlreadyExists { .. }
+                    | ZooError::Resume { .. }
+                    | ZooError::Part { .. }
+                    | ZooError::NothingToMerge
+            ),
+            _ => false,
+        }
     }
 
     /// The last message of a job that this ended.
@@ -209,6 +216,22 @@ fn gpu_hint(error: &GpuError) -> &'static str {
         }
         GpuError::Lost(_) => "run the same command with --resume",
         _ => "`weightlab check` tests this GPU; update its driver, or choose another with --device",
+    }
+}
+
+fn zoo_hint(error: &ZooError) -> &'static str {
+    match error {
+        ZooError::Store(e) => store_hint(e),
+        ZooError::AlreadyExists { .. } => "add --resume to continue it, or choose another --out",
+        ZooError::Resume { .. } => {
+            "repeat the options that the zoo was begun with, or choose another --out"
+        }
+        ZooError::Version { .. } => "use the program version that wrote the zoo, or fit again",
+        ZooError::NotAZoo { .. } => "give the folder that `fit` wrote",
+        ZooError::Merge { .. } | ZooError::Overlap { .. } => {
+            "merge only the parts of one job, each once"
+        }
+        _ => "restore the zoo from a copy, or fit again into another folder",
     }
 }
 

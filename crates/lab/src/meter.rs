@@ -115,6 +115,11 @@ pub fn count_text(count: f64) -> String {
     }
 }
 
+/// `1 network`, `7 networks`.
+pub fn networks_text(count: u64) -> String {
+    if count == 1 { "1 network".to_owned() } else { format!("{count} networks") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use weightlab_data::{DirStore, ImageSet, SourceOptions, open_source};
 use weightlab_lab::fit::default_dims;
 use weightlab_lab::message::{Finished, Message, Metric, Progress, Started};
-use weightlab_lab::meter::{bytes_text, duration_text};
+use weightlab_lab::meter::{bytes_text, duration_text, networks_text};
 use weightlab_lab::{FitJob, FitOptions, LabError};
 use weightlab_nets::{Activation, FitSettings, Mlp};
 
@@ -174,23 +174,23 @@ fn plan(s: &Started) -> String {
         n => format!(" ({n} already there)"),
     };
     format!(
-        "fitting {} networks{before} of {} on {} points, at most {} steps each\n\
+        "fitting {}{before} of {} on {} points, at most {} steps each\n\
          adapter: {}; kernel: {}\n\
-         GPU memory: {} for {} networks at a time; a shard every {} networks",
-        s.nets,
+         GPU memory: {} for {} at a time; a shard every {} networks",
+        networks_text(s.nets),
         s.dims,
         s.points,
         s.steps,
         s.adapter,
         s.kernel,
         bytes_text(s.bytes),
-        s.nets_per_batch,
+        networks_text(s.nets_per_batch),
         s.nets_per_shard,
     )
 }
 
 fn summary(f: &Finished) -> String {
-    let mut text = format!("{} networks", f.nets);
+    let mut text = networks_text(f.nets);
     if f.nets_fitted < f.nets {
         text += &format!(" ({} of them now)", f.nets_fitted);
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::process::ExitCode;
 use weightlab_data::DirStore;
 use weightlab_lab::LabError;
+use weightlab_lab::meter::networks_text;
 
 /// Merges zoos.
 pub async fn run(out: &Out, args: &MergeArgs) -> Result<ExitCode> {
@@ -23,7 +24,7 @@ pub async fn run(out: &Out, args: &MergeArgs) -> Result<ExitCode> {
         "missing": report.missing,
         "complete": report.is_complete(),
     }}));
-    out.line(&format!("{}: {} networks", args.out.display(), report.nets));
+    out.line(&format!("{}: {}", args.out.display(), networks_text(report.nets)));
     if !report.is_complete() {
         let missing: Vec<String> =
             report.missing.iter().map(|[a, b]| format!("{a} to {}", b - 1)).collect();

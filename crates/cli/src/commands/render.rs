@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 use std::process::ExitCode;
 use weightlab_lab::RenderOptions;
+use weightlab_lab::meter::networks_text;
 
 /// Draws a zoo.
 pub async fn run(global: &Global, out: &Out, args: &RenderArgs) -> Result<ExitCode> {
@@ -31,8 +32,10 @@ pub async fn run(global: &Global, out: &Out, args: &RenderArgs) -> Result<ExitCo
     let (h, w) = sheet.resolution;
     let beside = if sheet.with_targets { "image left, network right" } else { "networks alone" };
     out.line(&format!(
-        "{file}: {} networks at {h}x{w}, {beside}; {}x{} pixels",
-        sheet.nets, sheet.width, sheet.height
+        "{file}: {} at {h}x{w}, {beside}; {}x{} pixels",
+        networks_text(sheet.nets),
+        sheet.width,
+        sheet.height
     ));
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use weightlab_data::{DirStore, ImportOptions, import_safetensors, import_torch};
 use weightlab_data::{export_safetensors, export_torch};
 use weightlab_lab::LabError;
-use weightlab_lab::meter::bytes_text;
+use weightlab_lab::meter::{bytes_text, networks_text};
 
 /// Writes a zoo for others.
 pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
@@ -43,7 +43,7 @@ pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
     };
     let file = path.display().to_string();
     out.object(&json!({"exported": {"path": file, "nets": nets, "bytes": bytes}}));
-    out.line(&format!("{file}: {nets} networks, {}", bytes_text(bytes)));
+    out.line(&format!("{file}: {}, {}", networks_text(nets), bytes_text(bytes)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,7 +95,7 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
         "unlabelled": report.unlabelled,
         "converted": report.converted,
     }}));
-    out.line(&format!("{}: {} networks", args.out.display(), report.nets));
+    out.line(&format!("{}: {}", args.out.display(), networks_text(report.nets)));
     if report.unlabelled > 0 {
         out.note(&format!("{} networks have no label", report.unlabelled));
     }

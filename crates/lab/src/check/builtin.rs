@@ -42,8 +42,11 @@ impl Subject {
     }
 }
 
-/// Networks, points and losses compared in a case of `fit`.
+/// Updates followed in a case of `fit`.
 const FIT_STEPS: u32 = 3;
+
+/// Which subjects are fitted too: the usual architecture, and one with odd widths and three outputs.
+const FITTED: [usize; 2] = [0, 1];
 
 /// The cases: the usual architecture, corners that tiles do not divide, and a few at random.
 pub(super) fn tasks(seed: u64) -> Vec<Task> {
@@ -71,7 +74,10 @@ pub(super) fn tasks(seed: u64) -> Vec<Task> {
         let subject = Subject { mlp, nets, points, stream: 100 + i as u32 };
         tasks.push(Task::Init(subject.clone()));
         tasks.push(Task::Evaluate(subject.clone()));
-        tasks.push(Task::Fit(subject));
+        // Each takes a kernel of its own, and compiling that takes seconds on a software GPU.
+        if FITTED.contains(&i) {
+            tasks.push(Task::Fit(subject));
+        }
     }
     tasks.push(Task::Sine);
     tasks
@@ -117,7 +123,7 @@ fn disturbance(
 
 /// Sums of rounding errors over layers and points, in units of [`disturbance`]; and an absolute floor
 /// for the sine itself, whose accuracy is checked on its own.
-const SAFETY: f64 = 20.0;
+const SAFETY: f64 = 5.0;
 const FLOOR: f64 = 4e-6;
 
 async fn check_evaluate(gpu: &Gpu, seed: u64, subject: &Subject) -> Result<Case, LabError> {

@@ -62,6 +62,7 @@ fn figures(report: &Report) -> String {
     let steps = f.steps as f64 / f.seconds.max(1e-9);
     let cards = [
         (db(f.psnr.median), "median likeness (PSNR)".to_owned()),
+        (duration_text(f.seconds), "from the first step to the last".to_owned()),
         (rate, "networks per second".to_owned()),
         (format!("{:.0}", steps.round()), "learning steps per second".to_owned()),
         (bytes_text(f.bytes), "of GPU memory".to_owned()),
@@ -90,7 +91,7 @@ fn pictures(report: &Report) -> String {
     format!(
         r#"<section><h2>Images and what their networks draw</h2>
 <p>Left the image, right the picture that its network draws, both at {}&times;{} pixels. The more dB, the more alike:
-at 30&thinsp;dB a careful look still finds differences, at 40&thinsp;dB hardly any.</p>
+at 20&thinsp;dB a picture is soft but plain, at 30&thinsp;dB a careful look still finds differences, at 40&thinsp;dB hardly any.</p>
 <div class="gallery">{cells}</div></section>"#,
         report.size.0, report.size.1
     )

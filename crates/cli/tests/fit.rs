@@ -1,0 +1,226 @@
+//! Fitting from the command line: the same results however the work is cut or interrupted.
+
+mod common;
+
+use common::{Said, files, ok, run, source, weightlab};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::tempdir;
+
+const JOB: [&str; 14] = [
+    "fit",
+    "images",
+    "--dims",
+    "2,8,8,1",
+    "--steps",
+    "60",
+    "--views",
+    "2",
+    "--seed",
+    "3",
+    "--shard-size",
+    "4",
+    "--until-psnr",
+    "30",
+];
+
+fn fit(dir: &Path, more: &[&str]) -> Said {
+    ok(dir, &[&JOB[..], more].concat())
+}
+
+#[test]
+fn every_line_is_json_and_the_last_one_sums_up() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 8);
+    let said = fit(dir.path(), &["--out", "zoo", "--json"]);
+    let lines = said.json();
+    assert!(lines[0]["started"]["bytes"].as_u64().unwrap() > 0, "{:?}", lines[0]);
+    assert_eq!(lines[0]["started"]["nets"], 16);
+    assert!(lines.iter().any(|l| l["progress"]["nets"] == 16));
+    let shards: Vec<&Value> = lines.iter().filter(|l| l["checkpoint"].is_object()).collect();
+    assert_eq!(shards.len(), 4);
+    let finished = &lines.last().unwrap()["finished"];
+    assert_eq!(finished["nets"], 16);
+    assert!(finished["seconds"].as_f64().unwrap() > 0.0);
+    assert!(finished["psnr_median"].as_f64().unwrap() > 5.0);
+    assert_eq!(finished["diverged"].as_array().unwrap().len(), 0);
+    assert!(said.stderr.contains("8 images of 8x8, grey") && said.stderr.contains("IDX"));
+
+    let zoo = &ok(dir.path(), &["inspect", "zoo", "--json"]).last()["zoo"];
+    assert_eq!((&zoo["nets"], &zoo["complete"]), (&Value::from(16), &Value::from(true)));
+    assert_eq!(zoo["psnr"]["median"], finished["psnr_median"]);
+    assert_eq!(zoo["convention"], "dwsnets");
+    assert_eq!(zoo["fit"]["max_steps"], 60);
+}
+
+#[test]
+fn quiet_says_nothing_but_the_result() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 2);
+    let said = fit(dir.path(), &["--out", "zoo", "--quiet"]);
+    let ours: Vec<&str> = said.stderr.lines().filter(|l| !l.contains("XDG_RUNTIME_DIR")).collect();
+    assert!(ours.is_empty(), "{ours:?}");
+    assert!(said.stdout.contains("4 networks"), "{said:?}");
+}
+
+#[test]
+fn sharded_and_merged_equals_whole() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 8);
+    fit(dir.path(), &["--out", "whole"]);
+    for i in 0..3 {
+        fit(dir.path(), &["--out", &format!("part-{i}"), "--shard", &format!("{i}/3")]);
+    }
+    // In any order.
+    let said =
+        ok(dir.path(), &["merge", "part-2", "part-0", "part-1", "--out", "merged", "--json"]);
+    assert_eq!(said.last()["merged"]["complete"], true);
+    assert_eq!(files(&dir.path().join("merged")), files(&dir.path().join("whole")));
+
+    // What is missing is named, and what is there twice is refused.
+    let said = ok(dir.path(), &["merge", "part-0", "part-2", "--out", "holes", "--json"]);
+    assert_eq!(said.last()["merged"]["complete"], false);
+    assert!(said.stderr.contains("warning"), "{said:?}");
+    let said = run(dir.path(), &["merge", "part-0", "part-0", "--out", "twice", "--json"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+}
+
+#[test]
+fn offset_and_limit_cut_the_same_networks() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 6);
+    fit(dir.path(), &["--out", "a", "--limit", "2"]);
+    fit(dir.path(), &["--out", "b", "--offset", "2"]);
+    fit(dir.path(), &["--out", "whole"]);
+    ok(dir.path(), &["merge", "a", "b", "--out", "merged"]);
+    assert_eq!(files(&dir.path().join("merged")), files(&dir.path().join("whole")));
+}
+
+/// The options of a job that takes long enough to be stopped in the middle.
+const LONG: [&str; 12] = [
+    "fit",
+    "images",
+    "--dims",
+    "2,16,16,1",
+    "--steps",
+    "400",
+    "--until-psnr",
+    "none",
+    "--shard-size",
+    "2",
+    "--json",
+    "--out",
+];
+
+fn start(dir: &Path, out: &str) -> Child {
+    let mut command = weightlab(dir, &[&LONG[..], &[out]].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Reads lines until one holds `word`, with the reader for what follows.
+fn wait_for(child: &mut Child, word: &str) -> BufReader<std::process::ChildStdout> {
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(word) {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "ended before {word}");
+    }
+    lines
+}
+
+fn nets(dir: &Path, zoo: &str) -> u64 {
+    ok(dir, &["inspect", zoo, "--json"]).last()["zoo"]["nets"].as_u64().unwrap()
+}
+
+#[test]
+fn killed_at_any_moment_and_resumed_equals_uninterrupted() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 8);
+    ok(dir.path(), &[&LONG[..], &["whole"]].concat());
+    // At once after the start, in the middle of a shard, and right after a shard.
+    for (i, (word, wait)) in
+        [("started", 0), ("progress", 20), ("checkpoint", 0), ("checkpoint", 60)]
+            .into_iter()
+            .enumerate()
+    {
+        let zoo = format!("killed-{i}");
+        let mut child = start(dir.path(), &zoo);
+        let lines = wait_for(&mut child, word);
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(lines);
+        let stored = nets(dir.path(), &zoo);
+        assert!(stored < 8 || word == "checkpoint", "{word}: nothing was left to resume");
+        if word == "checkpoint" {
+            assert!(stored >= 2, "an announced shard was lost");
+        }
+        let said = ok(dir.path(), &[&LONG[..], &[&zoo, "--resume"]].concat());
+        assert_eq!(said.last()["finished"]["nets_fitted"], 8 - stored);
+        assert_eq!(
+            files(&dir.path().join(&zoo)),
+            files(&dir.path().join("whole")),
+            "{word} {wait}"
+        );
+    }
+    // And a zoo that is whole is resumed to itself.
+    let said = ok(dir.path(), &[&LONG[..], &["whole", "--resume"]].concat());
+    assert_eq!(said.last()["finished"]["nets_fitted"], 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_within_a_second_and_can_be_resumed() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 8);
+    let mut child = start(dir.path(), "zoo");
+    let lines = wait_for(&mut child, "checkpoint");
+    let begun = Instant::now();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let rest: Vec<String> = lines.lines().map(Result::unwrap).collect();
+    let output = child.wait_with_output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "took {:?}", begun.elapsed());
+    assert_eq!(output.status.code(), Some(130));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("--resume"), "{stderr}");
+    let last: Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+    assert_eq!(last["interrupted"]["nets"], 8, "{last}");
+    let stored = nets(dir.path(), "zoo");
+    assert_eq!(last["interrupted"]["nets_done"], stored);
+    assert!((2..8).contains(&stored), "{stored}");
+
+    ok(dir.path(), &[&LONG[..], &["zoo", "--resume"]].concat());
+    ok(dir.path(), &[&LONG[..], &["whole"]].concat());
+    assert_eq!(files(&dir.path().join("zoo")), files(&dir.path().join("whole")));
+}
+
+#[test]
+fn the_smallest_limits_suffice() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 4);
+    fit(dir.path(), &["--out", "zoo", "--default-limits"]);
+    assert_eq!(nets(dir.path(), "zoo"), 8);
+}
+
+#[test]
+fn photographs_in_colour_grey_and_another_size() {
+    let dir = tempdir().unwrap();
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/photos/astronaut-64.png");
+    let line = ["fit", photo, "--steps", "3", "--json", "--size", "12x10"];
+    let said = ok(dir.path(), &[&line[..], &["--out", "rgb"]].concat());
+    assert_eq!(said.json()[0]["started"]["dims"], "2-32-32-3");
+    assert_eq!(said.json()[0]["started"]["points"], 120);
+    let said = ok(dir.path(), &[&line[..], &["--grey", "--out", "grey"]].concat());
+    assert_eq!(said.json()[0]["started"]["dims"], "2-32-32-1");
+    let said =
+        ok(dir.path(), &[&line[..], &["--convention", "sitzmann", "--out", "sitzmann"]].concat());
+    assert_eq!(said.last()["finished"]["nets"], 1);
+    let zoo = &ok(dir.path(), &["inspect", "sitzmann", "--json"]).last()["zoo"];
+    assert_eq!(zoo["convention"], "sitzmann");
+    assert_eq!(zoo["mlp"]["target_range"], serde_json::json!([-1.0, 1.0]));
+    assert_eq!(zoo["image_shape"], serde_json::json!([12, 10, 3]));
+}
