@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    let root =
-        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../shaders");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../shaders");
     println!("cargo::rerun-if-changed={}", root.display());
     println!("cargo::rerun-if-changed=build");
 
@@ -23,9 +23,9 @@ fn main() {
     for path in entry_files(&root) {
         let relative = path.strip_prefix(&root).expect("listed below root");
         let name = relative.with_extension("").to_string_lossy().replace(['/', '\\'], "_");
-        match compose::compose(&root, relative).and_then(|source| {
-            reflect::reflect(&source).map(|reflection| (source, reflection))
-        }) {
+        match compose::compose(&root, relative)
+            .and_then(|source| reflect::reflect(&source).map(|reflection| (source, reflection)))
+        {
             Ok((source, reflection)) => {
                 writeln!(
                     index,

@@ -60,7 +60,9 @@ pub enum GpuError {
         limit: u64,
     },
     /// The device ran out of memory.
-    #[error("the GPU is out of memory. Use fewer networks at a time, or close other programs on it")]
+    #[error(
+        "the GPU is out of memory. Use fewer networks at a time, or close other programs on it"
+    )]
     OutOfMemory,
     /// A shader or a call was refused: a defect of this program or of the driver.
     #[error("the GPU driver refused a command: {0}")]

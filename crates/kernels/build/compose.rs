@@ -21,7 +21,11 @@ pub fn compose(root: &Path, relative: &Path) -> Result<String, String> {
     Ok(out)
 }
 
-fn include(root: &Path, relative: &Path, included: &mut BTreeSet<String>) -> Result<String, String> {
+fn include(
+    root: &Path,
+    relative: &Path,
+    included: &mut BTreeSet<String>,
+) -> Result<String, String> {
     let path = root.join(relative);
     let text = fs::read_to_string(&path)
         .map_err(|e| format!("cannot read shaders/{}: {e}", relative.display()))?;

@@ -19,8 +19,8 @@ pub struct Reflection {
 }
 
 pub fn reflect(source: &str) -> Result<Reflection, String> {
-    let module =
-        naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string_with_path(source, "composed"))?;
+    let module = naga::front::wgsl::parse_str(source)
+        .map_err(|e| e.emit_to_string_with_path(source, "composed"))?;
     Validator::new(ValidationFlags::all(), Capabilities::empty())
         .validate(&module)
         .map_err(|e| e.emit_to_string_with_path(source, "composed"))?;

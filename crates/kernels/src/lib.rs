@@ -6,7 +6,6 @@
 //! must compute alike (random numbers) has its Rust twin here.
 
 pub mod philox;
-pub mod variants;
 
 /// How a shader binds one buffer of group 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Outputs of networks on a grid of points.
 
+use crate::layers::{Layers, TILE, Work, planar, points_at_once};
 use crate::{Mlp, MlpError};
 use thiserror::Error;
 use weightlab_gpu::{Gpu, GpuError};
@@ -32,11 +33,71 @@ pub enum EvalError {
 /// # Errors
 /// Lengths that do not fit, the architecture, or the GPU.
 pub async fn evaluate(
-    _gpu: &Gpu,
-    _mlp: &Mlp,
-    _params: &[f32],
-    _nets: usize,
-    _coords: &[f32],
+    gpu: &Gpu,
+    mlp: &Mlp,
+    params: &[f32],
+    nets: usize,
+    coords: &[f32],
 ) -> Result<Vec<f32>, EvalError> {
-    todo!()
+    mlp.validate()?;
+    let points = coords.len() / mlp.inputs();
+    for (what, got, expected) in [
+        ("parameters", params.len(), nets * mlp.param_count()),
+        ("coordinates", coords.len(), points * mlp.inputs()),
+    ] {
+        if got != expected {
+            return Err(EvalError::Length { what, got, expected });
+        }
+    }
+    if nets == 0 || points == 0 {
+        return Ok(Vec::new());
+    }
+
+    let layers = Layers::new(gpu, mlp, false)?;
+    let padded = points.next_multiple_of(TILE);
+    let at_once = points_at_once(gpu, mlp, 1);
+    let chunk = padded.min(at_once);
+    let group = (at_once / chunk).clamp(1, nets);
+    let stride = padded.next_multiple_of(chunk);
+    let coords = gpu.upload("coordinates", &planar(coords, mlp.inputs(), stride))?;
+    let active = gpu.upload("active nets", &(0..group as u32).collect::<Vec<_>>())?;
+    let widest = mlp.dims[1..].iter().max().copied().unwrap_or(1);
+    let bytes = (group * widest * chunk * 4) as u64;
+    let buffers = [gpu.buffer("activations", bytes)?, gpu.buffer("activations", bytes)?];
+    let unused = gpu.buffer("no slopes", 16)?;
+    let params_buffer = gpu.buffer("parameters", (group * mlp.param_count() * 4) as u64)?;
+
+    let mut out = vec![0f32; nets * points * mlp.outputs()];
+    for first in (0..nets).step_by(group) {
+        let slots = group.min(nets - first);
+        let count = mlp.param_count();
+        gpu.write(&params_buffer, 0, &params[first * count..(first + slots) * count]);
+        for start in (0..padded).step_by(chunk) {
+            let work = Work {
+                first: 0,
+                slots: slots as u32,
+                chunk: chunk as u32,
+                start: start as u32,
+                stride: stride as u32,
+            };
+            let mut recording = gpu.record();
+            for l in 0..mlp.depth() {
+                let x = if l == 0 { &coords } else { &buffers[(l + 1) % 2] };
+                let buffers = [&active, &params_buffer, x, &buffers[l % 2], &unused];
+                layers.forward(&mut recording, l, &work, buffers);
+            }
+            recording.submit()?;
+            let y: Vec<f32> =
+                gpu.read(&buffers[(mlp.depth() - 1) % 2], 0, slots * mlp.outputs() * chunk).await?;
+            for slot in 0..slots {
+                for p in start..points.min(start + chunk) {
+                    for o in 0..mlp.outputs() {
+                        out[((first + slot) * points + p) * mlp.outputs() + o] =
+                            y[(slot * mlp.outputs() + o) * chunk + p - start];
+                    }
+                }
+            }
+        }
+    }
+    Ok(out)
 }

@@ -3,8 +3,12 @@
 pub mod eval;
 pub mod fit;
 pub mod init;
+mod layers;
 pub mod mlp;
+pub mod peak;
 pub mod reference;
+pub mod sine;
+pub mod variants;
 
 pub use eval::{EvalError, evaluate};
 pub use fit::{

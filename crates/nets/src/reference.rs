@@ -29,7 +29,8 @@ fn layers_at(mlp: &Mlp, params: &[f64], x: &[f64]) -> Vec<(Vec<f64>, Vec<f64>)> 
         let (mut value, mut slope) = (Vec::new(), Vec::new());
         for o in 0..layer.outputs {
             let row = &params[layer.weight + o * layer.inputs..][..layer.inputs];
-            let z: f64 = row.iter().zip(below).map(|(w, x)| w * x).sum::<f64>() + params[layer.bias + o];
+            let z: f64 =
+                row.iter().zip(below).map(|(w, x)| w * x).sum::<f64>() + params[layer.bias + o];
             let (y, dy) = if l + 1 == mlp.depth() {
                 (z + f64::from(mlp.output_offset), 1.0)
             } else {
@@ -102,7 +103,8 @@ impl Adam {
             self.v[i] = beta2 * self.v[i] + (1.0 - beta2) * g * g;
             let m = self.m[i] / (1.0 - beta1.powi(self.t));
             let v = self.v[i] / (1.0 - beta2.powi(self.t));
-            params[i] -= f64::from(settings.learning_rate) * m / (v.sqrt() + f64::from(settings.epsilon));
+            params[i] -=
+                f64::from(settings.learning_rate) * m / (v.sqrt() + f64::from(settings.epsilon));
         }
     }
 }

@@ -21,9 +21,9 @@ pub fn check() -> Result<()> {
         "--locked",
         "--quiet",
         "--package",
-        "weightlab-kernels",
+        "weightlab-nets",
         "--example",
-        "dump",
+        "dump_shaders",
         "--",
     ];
     run(cargo(&dump).arg(&out))?;

@@ -7,27 +7,28 @@
 //   Adam (Kingma & Ba 2015) with bias correction, as PyTorch orders the operations.
 //
 // One workgroup owns one network for the whole dispatch; nothing is shared between workgroups.
-// Points go through in tiles of T = 8 GP. Hidden widths are padded to HP = 8 GN; padded neurons have
+// Points go through in tiles of T = 4 NQ GP. Hidden widths are padded to HP = NI GN; padded neurons have
 // zero parameters, therefore zero activations and zero gradients, and stay zero under Adam.
 //
-// The workgroup is GN x GP threads. In the two products over activations (forward and back) thread
-// (ng, pg) owns an 8 x 8 register tile: neurons 4 ng + {0..3} and HP/2 + 4 ng + {0..3}, point quads
-// pg and GP + pg. In the weight gradient, thread (jg, kg, s) owns the 8 x 8 tile (jg, kg) of dW over
-// the s-th part of the points, in registers for the whole step if there is one hidden matrix.
-// All operands are vec4: sixteen loads feed 256 multiply-adds.
+// The entry file sets the register tile of a thread: NI neurons in RQ = NI / 4 quads, by NQ quads of
+// points. The workgroup is GN x GP threads. In the two products over activations (forward and back)
+// thread (ng, pg) owns neurons 4 ng + {0..3} + 4 GN {0..RQ-1} and point quads pg + GP {0..NQ-1}. In the
+// weight gradient thread (jg, kg, part) owns the NI x NI tile (jg, kg) of dW over one part of the
+// points, in registers for the whole step if there is one hidden matrix. All operands are vec4: with
+// 8 x 8 tiles sixteen loads feed 256 multiply-adds.
 //
 // Memory (vec4 units; where it lives is decided by the included memory_*.wgsl):
 //   parameters  W_0 rows [HP] = (w_x, w_y, w_z, bias); per hidden matrix rows [HP][HV] and biases
 //               [HV]; output columns [HP] = (W_L[0][j], W_L[1][j], W_L[2][j], 0); output bias [1].
-//   activations arrays of [HP][TV]: sin z_h for h < HL-1, then delta_h for h < HL (which holds
-//               omega cos z_h until the backward pass reaches it).
+//   activations arrays of [HP][TV]: sin z_h for h < HL-1, then delta_h for h < HL, which holds
+//               omega cos z_h until the backward pass reaches it (if KEEP: only the last delta).
 // Rows are swizzled: quad c of row r lies at c ^ ((r ^ r >> 2) & mask), so that threads reading the
 // same quad of different rows meet different banks.
 
 //#include shared/sine.wgsl
 
-override GN: u32;      // neuron groups: padded width / 8, a power of two
-override GP: u32;      // point groups: tile / 8, a power of two, at least GN
+override GN: u32;      // neuron groups, a power of two
+override GP: u32;      // point groups, a power of two, at least GN
 override HL: u32;      // hidden layers
 override INS: u32;     // coordinates per point, 1..3
 override OUTS: u32;    // outputs, 1..3
@@ -43,8 +44,8 @@ override SWH: u32 = min(7u, HV - 1u);
 override MATRIX: u32 = HP * HV + HV;                    // one hidden matrix with its biases
 override PV: u32 = HP + (HL - 1u) * MATRIX + HP + 1u;   // all parameters of a network
 override ARRAY: u32 = HP * TV;
-// Slopes stay in registers where the entry file says that this pays, with one hidden matrix.
-override KEEP: bool = $KEEP == 1 && HL <= 2u;
+// Slopes stay in registers where the entry file says that this pays; with one hidden matrix at most.
+const KEEP: bool = $KEEP == 1;
 override AV: u32 = select(2u * HL - 1u, HL, KEEP) * ARRAY;   // all activations of a tile
 // Partial gradients at the end of a step reuse the activations' memory; with several hidden
 // matrices the hidden part lives in `scratch` instead and is updated tile by tile.

@@ -6,6 +6,7 @@
 
 use super::pace::Pace;
 use super::{FitError, FitPath, FitPlan, FitSettings, GpuState, NetOutcome, Problem, Status};
+use crate::layers::planar;
 use crate::{Activation, Mlp};
 use std::sync::Arc;
 use weightlab_gpu::{Buffer, Gpu, Pipeline};
@@ -39,14 +40,14 @@ pub enum Tile {
     /// 8 neurons x 8 points: what a GPU's registers hold.
     Gpu,
     /// 16 neurons x 16 points: a software renderer pays by the load and has no registers to run out of.
-    Cpu,
+    Software,
 }
 
 impl Tile {
     fn neurons(self) -> u32 {
         match self {
             Tile::Gpu => 8,
-            Tile::Cpu => 16,
+            Tile::Software => 16,
         }
     }
 
@@ -54,7 +55,7 @@ impl Tile {
     fn quads(self) -> u32 {
         match self {
             Tile::Gpu => 2,
-            Tile::Cpu => 4,
+            Tile::Software => 4,
         }
     }
 
@@ -62,7 +63,7 @@ impl Tile {
     fn threads(self) -> u32 {
         match self {
             Tile::Gpu => 32,
-            Tile::Cpu => 8,
+            Tile::Software => 8,
         }
     }
 }
@@ -93,11 +94,13 @@ impl Shape {
         if points > MAX_POINTS {
             return None;
         }
-        let tile = if gpu.is_cpu() { Tile::Cpu } else { Tile::Gpu };
-        Shape::choose_within(gpu.report().max_workgroup_bytes, tile, mlp)
+        let bytes = gpu.report().max_workgroup_bytes;
+        let software =
+            gpu.is_cpu().then(|| Shape::choose_within(bytes, Tile::Software, mlp)).flatten();
+        software.or_else(|| Shape::choose_within(bytes, Tile::Gpu, mlp))
     }
 
-    /// As [`Shape::choose`], for a given amount of workgroup memory.
+    /// The best specialisation with a given tile and amount of workgroup memory; None if there is none.
     pub fn choose_within(workgroup_bytes: u32, tile: Tile, mlp: &Mlp) -> Option<Shape> {
         let hidden = mlp.widest_hidden();
         if !matches!(mlp.activation, Activation::Sine { .. })
@@ -105,6 +108,9 @@ impl Shape {
             || mlp.inputs() > 3
             || mlp.outputs() > 3
         {
+            return None;
+        }
+        if tile == Tile::Software && mlp.depth() > 3 {
             return None;
         }
         let gn = (hidden as u32).div_ceil(tile.neurons()).next_power_of_two();
@@ -119,7 +125,11 @@ impl Shape {
             placement,
         };
         // Everything in workgroup memory if that is possible with any tile of points, the largest first.
-        for placement in [Placement::Workgroup, Placement::Mixed] {
+        let placements = match tile {
+            Tile::Gpu => &[Placement::Workgroup, Placement::Mixed][..],
+            Tile::Software => &[Placement::Workgroup],
+        };
+        for &placement in placements {
             let mut gp = largest;
             while gp >= gn {
                 let candidate = shape(gp, placement);
@@ -129,7 +139,7 @@ impl Shape {
                 gp /= 2;
             }
         }
-        Some(shape(largest, Placement::Storage))
+        (tile == Tile::Gpu).then(|| shape(largest, Placement::Storage))
     }
 
     fn hp(&self) -> u32 {
@@ -157,7 +167,7 @@ impl Shape {
 
     fn act_quads(&self) -> u32 {
         // `KEEP` of the shader: the slopes stay in registers.
-        let keep = self.tile == Tile::Cpu && self.hl <= 2;
+        let keep = self.tile == Tile::Software;
         (if keep { self.hl } else { 2 * self.hl - 1 }) * self.hp() * self.tile_quads()
     }
 
@@ -200,12 +210,10 @@ impl Shape {
     pub fn kernel(&self) -> (&'static Shader, [(&'static str, u32); 5]) {
         use weightlab_kernels as k;
         let shader = match (self.tile, self.placement) {
-            (Tile::Gpu, Placement::Workgroup) => &k::SIREN_FIT_FUSED_GPU_WORKGROUP,
-            (Tile::Gpu, Placement::Mixed) => &k::SIREN_FIT_FUSED_GPU_MIXED,
-            (Tile::Gpu, Placement::Storage) => &k::SIREN_FIT_FUSED_GPU_STORAGE,
-            (Tile::Cpu, Placement::Workgroup) => &k::SIREN_FIT_FUSED_CPU_WORKGROUP,
-            (Tile::Cpu, Placement::Mixed) => &k::SIREN_FIT_FUSED_CPU_MIXED,
-            (Tile::Cpu, Placement::Storage) => &k::SIREN_FIT_FUSED_CPU_STORAGE,
+            (Tile::Software, _) => &k::SIREN_FIT_FUSED_SOFTWARE,
+            (Tile::Gpu, Placement::Workgroup) => &k::SIREN_FIT_FUSED_WORKGROUP,
+            (Tile::Gpu, Placement::Mixed) => &k::SIREN_FIT_FUSED_MIXED,
+            (Tile::Gpu, Placement::Storage) => &k::SIREN_FIT_FUSED_STORAGE,
         };
         let constants = [
             ("GN", self.gn),
@@ -289,7 +297,12 @@ pub(super) fn plan(
         shape.gn * shape.gp,
         shape.tile_points()
     );
-    Ok(FitPlan { path: FitPath::Fused, nets_per_batch, bytes: total, kernel: kernel.to_lowercase() })
+    Ok(FitPlan {
+        path: FitPath::Fused,
+        nets_per_batch,
+        bytes: total,
+        kernel: kernel.to_lowercase(),
+    })
 }
 
 /// `FitParams` of the shader.
@@ -363,7 +376,8 @@ impl Fused {
         let quads = shape.param_quads() as usize;
         let positions = shape.positions(mlp);
         let mut packed = vec![0f32; nets * quads * 4];
-        for (net, into) in params.chunks_exact(mlp.param_count()).zip(packed.chunks_exact_mut(quads * 4))
+        for (net, into) in
+            params.chunks_exact(mlp.param_count()).zip(packed.chunks_exact_mut(quads * 4))
         {
             for (value, &at) in net.iter().zip(&positions) {
                 into[at] = *value;
@@ -489,23 +503,21 @@ impl Fused {
     pub(super) async fn params(&self) -> Result<Vec<f32>, FitError> {
         let quads = self.shape.param_quads() as usize;
         let packed: Vec<f32> = self.gpu.read(&self.params, 0, self.nets * quads * 4).await?;
-        let positions = self.shape.positions(&self.mlp);
-        Ok(packed
-            .chunks_exact(quads * 4)
-            .flat_map(|net| positions.iter().map(|&at| net[at]))
-            .collect())
+        Ok(self.unpack(&packed, quads * 4))
     }
-}
 
-/// `[points, channels]` to `[channels, padded points]`, zeros at the end.
-fn planar(data: &[f32], channels: usize, padded: usize) -> Vec<f32> {
-    let mut out = vec![0f32; channels * padded];
-    for (p, point) in data.chunks_exact(channels).enumerate() {
-        for (c, &value) in point.iter().enumerate() {
-            out[c * padded + p] = value;
-        }
+    /// First moments, `[nets, P]`.
+    pub(super) async fn first_moments(&self) -> Result<Vec<f32>, FitError> {
+        let quads = self.shape.param_quads() as usize;
+        let packed: Vec<f32> = self.gpu.read(&self.moments, 0, self.nets * quads * 8).await?;
+        Ok(self.unpack(&packed, quads * 8))
     }
-    out
+
+    /// Parameter vectors from the kernel's layout, of which one network takes `stride` floats.
+    fn unpack(&self, packed: &[f32], stride: usize) -> Vec<f32> {
+        let positions = self.shape.positions(&self.mlp);
+        packed.chunks_exact(stride).flat_map(|net| positions.iter().map(|&at| net[at])).collect()
+    }
 }
 
 fn planar_targets(problem: &Problem<'_>, padded: usize) -> Vec<f32> {

@@ -239,6 +239,17 @@ pub struct FitBatch {
     outcomes: Vec<NetOutcome>,
 }
 
+/// Which kernel a batch runs on.
+#[derive(Clone, Debug)]
+pub enum Kernel {
+    /// What [`plan_fit`] says.
+    Best,
+    /// A specialisation of the fused kernel.
+    Fused(fused::Shape),
+    /// The tiled kernels.
+    Tiled,
+}
+
 #[derive(Debug)]
 enum Path {
     Fused(fused::Fused),
@@ -261,7 +272,7 @@ struct Problem<'a> {
 impl FitBatch {
     /// A batch with fresh parameters drawn for `ids` from `seed`.
     ///
-    /// `coords` is `[points, d_0]`, `targets` is `[nets, points, d_M]` in output units.
+    /// `coords` is `[points, d_0]`, and `targets` is `[nets, points, d_M]` in output units.
     ///
     /// # Errors
     /// Lengths that do not fit, numbers that are not finite, settings out of range, or the GPU.
@@ -290,6 +301,23 @@ impl FitBatch {
         params: &[f32],
         settings: &FitSettings,
     ) -> Result<FitBatch, FitError> {
+        FitBatch::with_kernel(gpu, mlp, coords, targets, params, settings, Kernel::Best)
+    }
+
+    /// As [`FitBatch::from_params`] on a given kernel, which must suit the architecture: for tests and
+    /// comparisons.
+    ///
+    /// # Errors
+    /// As [`FitBatch::new`].
+    pub fn with_kernel(
+        gpu: &Gpu,
+        mlp: &Mlp,
+        coords: &[f32],
+        targets: &[f32],
+        params: &[f32],
+        settings: &FitSettings,
+        kernel: Kernel,
+    ) -> Result<FitBatch, FitError> {
         mlp.validate()?;
         settings.validate()?;
         let crate::Activation::Sine { omega_0 } = mlp.activation else {
@@ -307,16 +335,19 @@ impl FitBatch {
                 return Err(FitError::Length { what, got, expected });
             }
         }
-        for (what, data) in
-            [("parameters", params), ("coordinates", coords), ("targets", targets)]
+        for (what, data) in [("parameters", params), ("coordinates", coords), ("targets", targets)]
         {
             if let Some(index) = data.iter().position(|x| !x.is_finite()) {
                 return Err(FitError::NotFinite { what, index });
             }
         }
-        let problem =
-            Problem { mlp, omega_0, coords, targets, settings: *settings, points, nets };
-        let path = match fused::Shape::choose(gpu, mlp, points) {
+        let problem = Problem { mlp, omega_0, coords, targets, settings: *settings, points, nets };
+        let shape = match kernel {
+            Kernel::Best => fused::Shape::choose(gpu, mlp, points),
+            Kernel::Fused(shape) => Some(shape),
+            Kernel::Tiled => None,
+        };
+        let path = match shape {
             Some(shape) => Path::Fused(fused::Fused::new(gpu, &problem, shape, params)?),
             None => Path::Tiled(tiled::Tiled::new(gpu, &problem, params)?),
         };
@@ -364,6 +395,30 @@ impl FitBatch {
             Path::Fused(fused) => fused.params().await,
             Path::Tiled(tiled) => tiled.params().await,
         }
+    }
+}
+
+/// Gradient `[nets, P]` of the loss at `params`, by the same kernels that fit. Arguments as
+/// [`FitBatch::from_params`].
+///
+/// It is the first moment after one step with beta1 = 0, which is the gradient to the last bit.
+///
+/// # Errors
+/// As [`FitBatch::new`].
+pub async fn gradient(
+    gpu: &Gpu,
+    mlp: &Mlp,
+    coords: &[f32],
+    targets: &[f32],
+    params: &[f32],
+) -> Result<Vec<f32>, FitError> {
+    let settings =
+        FitSettings { beta1: 0.0, max_steps: 1, until_psnr: None, ..FitSettings::default() };
+    let mut batch = FitBatch::from_params(gpu, mlp, coords, targets, params, &settings)?;
+    while !batch.advance().await?.finished {}
+    match &batch.path {
+        Path::Fused(fused) => fused.first_moments().await,
+        Path::Tiled(tiled) => tiled.first_moments().await,
     }
 }
 

@@ -1,4 +1,4 @@
-// The fused fit for a GPU: register tiles of 8 neurons x 8 points, memory placement `mixed`.
+// The fused fit: register tiles of 8 neurons x 8 points, memory placement `mixed`.
 // 64 accumulators and 64 for the weight gradient leave room for the operands within 255 registers.
 //#set NI 8
 //#set RQ 2

@@ -1,0 +1,173 @@
+//! One layer of a group of networks over a chunk of points: typed wrappers of the tiled kernels
+//! `shaders/siren/layer_{forward,backward,gradient}.wgsl`.
+
+use crate::{Activation, Mlp};
+use std::sync::Arc;
+use weightlab_gpu::{Buffer, Gpu, GpuError, Pipeline, Recording};
+use weightlab_kernels as kernels;
+
+/// Points of a workgroup's tile; chunks are padded to whole tiles.
+pub(crate) const TILE: usize = 64;
+
+/// Points (over all networks) that one slice should carry through a whole network `passes` times: tens
+/// of milliseconds on a software renderer, milliseconds on a GPU. A multiple of [`TILE`], at most
+/// 65,536, so that activations of the widest layer stay within 64 MiB.
+pub(crate) fn points_at_once(gpu: &Gpu, mlp: &Mlp, passes: usize) -> usize {
+    let work = passes * mlp.dims.windows(2).map(|d| d[0] * d[1]).sum::<usize>();
+    let (budget, most) =
+        if gpu.is_cpu() { (250_000_000, 16_384) } else { (25_000_000_000, 65_536) };
+    (budget / work).clamp(256, most) / TILE * TILE
+}
+
+/// `Layer` of the shaders.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct LayerBlock {
+    pub inputs: u32,
+    pub outputs: u32,
+    pub weight: u32,
+    pub bias: u32,
+    pub param_count: u32,
+    pub first: u32,
+    pub chunk: u32,
+    pub x_offset: u32,
+    pub x_row: u32,
+    pub x_slot: u32,
+    pub segment: u32,
+    pub first_segment: u32,
+    pub segments: u32,
+    pub omega: f32,
+    pub offset: f32,
+    pub pad: u32,
+}
+
+/// A group of networks and a chunk of points, for which the layers are recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    /// First of `active_nets`.
+    pub first: u32,
+    /// Networks.
+    pub slots: u32,
+    /// Padded points of the chunk: a multiple of [`TILE`].
+    pub chunk: u32,
+    /// First point of the chunk.
+    pub start: u32,
+    /// Padded points of the whole signal: the row stride of the coordinates.
+    pub stride: u32,
+}
+
+/// The pipelines and the shapes of every layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Layers {
+    mlp: Mlp,
+    hidden: Arc<Pipeline>,
+    last: Arc<Pipeline>,
+    backward: Arc<Pipeline>,
+    gradient: Arc<Pipeline>,
+}
+
+impl Layers {
+    pub(crate) fn new(gpu: &Gpu, mlp: &Mlp, slopes: bool) -> Result<Layers, GpuError> {
+        let kind = match mlp.activation {
+            Activation::Sine { .. } => 0,
+            Activation::Relu => 1,
+        };
+        let slopes = u32::from(slopes);
+        let forward = |kind, slopes| {
+            gpu.pipeline(&kernels::SIREN_LAYER_FORWARD, &[("KIND", kind), ("SLOPES", slopes)])
+        };
+        Ok(Layers {
+            mlp: mlp.clone(),
+            hidden: forward(kind, slopes)?,
+            last: forward(2, 0)?,
+            backward: gpu.pipeline(&kernels::SIREN_LAYER_BACKWARD, &[])?,
+            gradient: gpu.pipeline(&kernels::SIREN_LAYER_GRADIENT, &[])?,
+        })
+    }
+
+    /// The block of layer `l`, whose input is the coordinates for layer 0 and else the activations of
+    /// the layer below.
+    pub(crate) fn block(&self, l: usize, work: &Work) -> LayerBlock {
+        let layer = self.mlp.layers()[l];
+        let (x_offset, x_row, x_slot) = if l == 0 {
+            (work.start, work.stride, 0)
+        } else {
+            (0, work.chunk, layer.inputs as u32 * work.chunk)
+        };
+        LayerBlock {
+            inputs: layer.inputs as u32,
+            outputs: layer.outputs as u32,
+            weight: layer.weight as u32,
+            bias: layer.bias as u32,
+            param_count: self.mlp.param_count() as u32,
+            first: work.first,
+            chunk: work.chunk,
+            x_offset,
+            x_row,
+            x_slot,
+            omega: match self.mlp.activation {
+                Activation::Sine { omega_0 } => omega_0,
+                Activation::Relu => 1.0,
+            },
+            offset: self.mlp.output_offset,
+            ..Default::default()
+        }
+    }
+
+    fn tiles(n: u32) -> u32 {
+        n.div_ceil(TILE as u32)
+    }
+
+    /// `y = layer l (x)`; `slope` is written by hidden layers if this was made with slopes.
+    pub(crate) fn forward(
+        &self,
+        recording: &mut Recording,
+        l: usize,
+        work: &Work,
+        [active, params, x, y, slope]: [&Buffer; 5],
+    ) {
+        let block = self.block(l, work);
+        let pipeline = if l + 1 == self.mlp.depth() { &self.last } else { &self.hidden };
+        let groups = [Self::tiles(work.chunk), Self::tiles(block.outputs), work.slots];
+        recording.dispatch(pipeline, &block, &[active, params, x, y, slope], groups);
+    }
+
+    /// Turns the slopes of layer `l - 1` into its deltas, from those of layer `l`.
+    pub(crate) fn backward(
+        &self,
+        recording: &mut Recording,
+        l: usize,
+        work: &Work,
+        [active, params, delta, below]: [&Buffer; 4],
+    ) {
+        let block = self.block(l, work);
+        let groups = [Self::tiles(work.chunk), Self::tiles(block.inputs), work.slots];
+        recording.dispatch(&self.backward, &block, &[active, params, delta, below], groups);
+    }
+
+    /// Gradient of layer `l` by segments of `segment` points, `first_segment` and `segments` as in the shader.
+    pub(crate) fn gradient(
+        &self,
+        recording: &mut Recording,
+        l: usize,
+        work: &Work,
+        [segment, first_segment, segments]: [u32; 3],
+        [delta, x, gradients]: [&Buffer; 3],
+    ) {
+        let block = LayerBlock { segment, first_segment, segments, ..self.block(l, work) };
+        let here = work.chunk.div_ceil(segment);
+        let groups = [Self::tiles(block.inputs) * here, Self::tiles(block.outputs), work.slots];
+        recording.dispatch(&self.gradient, &block, &[delta, x, gradients], groups);
+    }
+}
+
+/// `[points, channels]` to `[channels, padded]`, zeros at the end.
+pub(crate) fn planar(data: &[f32], channels: usize, padded: usize) -> Vec<f32> {
+    let mut out = vec![0f32; channels * padded];
+    for (p, point) in data.chunks_exact(channels).enumerate() {
+        for (c, &value) in point.iter().enumerate() {
+            out[c * padded + p] = value;
+        }
+    }
+    out
+}

@@ -1,0 +1,87 @@
+//! Every specialisation of every shader that Weightlab can ask a device for: what the checks outside
+//! this program (Tint) must see.
+
+use crate::fit::fused::{Shape, Tile};
+use crate::{Convention, MAX_LAYERS, Mlp};
+use std::collections::BTreeSet;
+use weightlab_kernels::Shader;
+
+/// A shader with values for its overridable constants.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// The shader.
+    pub shader: &'static Shader,
+    /// Its constants.
+    pub constants: Vec<(&'static str, u32)>,
+    /// Workgroup memory it needs, bytes; 0 if within the WebGPU default.
+    pub workgroup_bytes: u64,
+}
+
+/// All variants. Those of the fused fit are what [`Shape::choose_within`] gives over all architectures it
+/// takes and the amounts of workgroup memory that devices have.
+pub fn all() -> Vec<Variant> {
+    let mut variants = Vec::new();
+    let mut seen = BTreeSet::new();
+    for tile in [Tile::Gpu, Tile::Software] {
+        for bytes in [16_384, 32_768, 49_152, 65_536] {
+            for width in [8, 16, 32, 64] {
+                for layers in 2..=MAX_LAYERS {
+                    for (inputs, outputs) in [(1, 1), (2, 1), (2, 2), (2, 3), (3, 1)] {
+                        let mut dims = vec![width; layers + 1];
+                        dims[0] = inputs;
+                        dims[layers] = outputs;
+                        let Ok(mlp) = Mlp::new(&dims, Convention::Dwsnets) else { continue };
+                        let Some(shape) = Shape::choose_within(bytes, tile, &mlp) else { continue };
+                        let (shader, constants) = shape.kernel();
+                        if seen.insert((shader.name, constants)) {
+                            let needed = shape.workgroup_bytes();
+                            variants.push(Variant {
+                                shader,
+                                constants: constants.to_vec(),
+                                workgroup_bytes: if needed > 16_384 { needed } else { 0 },
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for kind in 0..3 {
+        for slopes in 0..2 {
+            variants.push(Variant {
+                shader: &weightlab_kernels::SIREN_LAYER_FORWARD,
+                constants: vec![("KIND", kind), ("SLOPES", slopes)],
+                workgroup_bytes: 0,
+            });
+        }
+    }
+    for &shader in weightlab_kernels::ALL {
+        if shader.overrides.is_empty() {
+            variants.push(Variant { shader, constants: Vec::new(), workgroup_bytes: 0 });
+        }
+    }
+    variants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_shader_is_forgotten() {
+        let listed: BTreeSet<_> = all().iter().map(|v| v.shader.name).collect();
+        let known: BTreeSet<_> = weightlab_kernels::ALL.iter().map(|s| s.name).collect();
+        assert_eq!(listed, known);
+    }
+
+    #[test]
+    fn constants_are_those_of_the_shader() {
+        for variant in all() {
+            let mut given: Vec<_> = variant.constants.iter().map(|(name, _)| *name).collect();
+            let mut wanted = variant.shader.overrides.to_vec();
+            given.sort_unstable();
+            wanted.sort_unstable();
+            assert_eq!(given, wanted, "{}", variant.shader.name);
+        }
+    }
+}

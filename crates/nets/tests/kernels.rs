@@ -1,0 +1,185 @@
+//! Every kernel against plain f64 Rust, on the adapter at hand.
+
+mod common;
+
+use common::{Case, gpu, small_gpu, worst};
+use proptest::prelude::*;
+use weightlab_nets::fit::{Kernel, fused, gradient};
+use weightlab_nets::{FitBatch, FitSettings, NetId, Status, evaluate, init, reference, sine};
+
+/// f32 sums of hundreds of products of numbers near one, times omega_0 = 30 per layer: about 30 * 2^-24
+/// per layer, with a margin for cancellation.
+const FORWARD: f64 = 2e-5;
+/// Gradients carry one more factor of omega_0 per layer and are compared to their largest entry.
+const GRADIENT: f64 = 2e-4;
+
+fn check_outputs(case: &Case) {
+    pollster::block_on(async {
+        let params = case.params();
+        let got = evaluate(gpu(), &case.mlp, &params, case.nets, &case.coords).await.unwrap();
+        let expected = case.reference_outputs(&params);
+        let error = worst(&got, &expected, 1.0);
+        assert!(error < FORWARD, "outputs of {}: {error}", case.mlp.dims_text());
+    });
+}
+
+fn check_gradient(case: &Case, kernel: Kernel) {
+    pollster::block_on(async {
+        let params = case.params();
+        let name = format!("{} on {kernel:?}", case.mlp.dims_text());
+        // beta1 = 0 makes the first update lr * sign-like of the gradient; the moments are not public
+        // for a given kernel, so compare losses and parameters after three ordinary steps.
+        let settings = FitSettings {
+            max_steps: 3,
+            until_psnr: None,
+            learning_rate: 1e-4,
+            ..Default::default()
+        };
+        let mut batch = FitBatch::with_kernel(
+            gpu(),
+            &case.mlp,
+            &case.coords,
+            &case.targets,
+            &params,
+            &settings,
+            kernel,
+        )
+        .unwrap();
+        while !batch.advance().await.unwrap().finished {}
+        let got = batch.params().await.unwrap();
+        let count = case.mlp.param_count();
+        for net in 0..case.nets {
+            let (expected, loss) = case.reference_fit(&params, net, &settings);
+            let outcome = batch.outcomes()[net];
+            assert_eq!((outcome.status, outcome.steps), (Status::StepsDone, 3), "{name}");
+            let relative = (f64::from(outcome.mse) - loss).abs() / loss;
+            assert!(relative < 1e-3, "loss of {name}: {} for {loss}", outcome.mse);
+            // Adam divides by the gradient's size, so tiny gradients may step either way: compare the
+            // mean distance with the length of the three steps.
+            let mine = &got[net * count..(net + 1) * count];
+            let off =
+                mine.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).sum::<f64>();
+            assert!(off / count as f64 / 3e-4 < 0.02, "parameters of {name} are off by {off}");
+        }
+    });
+}
+
+fn check_exact_gradient(case: &Case) {
+    pollster::block_on(async {
+        let params = case.params();
+        let got = gradient(gpu(), &case.mlp, &case.coords, &case.targets, &params).await.unwrap();
+        let expected = case.reference_gradients(&params);
+        let error = worst(&got, &expected, case.gradient_scale(&expected));
+        assert!(error < GRADIENT, "gradient of {}: {error}", case.mlp.dims_text());
+    });
+}
+
+/// One architecture per kind of hidden structure: compiling a specialisation takes a software renderer
+/// seconds, so the random part is the data and the sizes that do not change the kernel.
+#[test]
+fn fused_gradients_agree_with_the_reference() {
+    for (dims, points, nets) in [
+        (&[2, 32, 32, 1][..], 784, 2),
+        (&[2, 5, 7, 3], 81, 3),
+        (&[1, 9, 1], 33, 1),
+        (&[3, 20, 17, 24, 2], 130, 2),
+    ] {
+        let case = Case::new(dims, points, nets, 7);
+        check_outputs(&case);
+        check_exact_gradient(&case);
+    }
+}
+
+/// The specialisation for GPUs, in its three placements, also where this machine would not choose it.
+#[test]
+fn every_placement_of_the_gpu_tile_agrees() {
+    let case = Case::new(&[2, 32, 32, 1], 200, 2, 3);
+    for bytes in [32_768, 16_384, 1_024] {
+        let shape = fused::Shape::choose_within(bytes, fused::Tile::Gpu, &case.mlp).unwrap();
+        check_gradient(&case, Kernel::Fused(shape));
+    }
+}
+
+/// Also with several hidden matrices, whose gradients take another way.
+#[test]
+fn deep_networks_agree() {
+    let case = Case::new(&[2, 14, 9, 16, 3], 70, 2, 4);
+    for bytes in [32_768, 1_024] {
+        let shape = fused::Shape::choose_within(bytes, fused::Tile::Gpu, &case.mlp).unwrap();
+        check_gradient(&case, Kernel::Fused(shape));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
+
+    /// The tiled path has one specialisation for all architectures, so everything may be random.
+    #[test]
+    fn tiled_kernels_agree_with_the_reference(
+        dims in prop::collection::vec(1usize..=140, 1..5),
+        inputs in 1usize..=5,
+        outputs in 1usize..=4,
+        points in 1usize..=300,
+        nets in 1usize..=3,
+        seed in any::<u64>(),
+    ) {
+        let mut all = vec![inputs];
+        all.extend(dims);
+        all.push(outputs);
+        let case = Case::new(&all, points, nets, seed);
+        check_outputs(&case);
+        check_gradient(&case, Kernel::Tiled);
+    }
+
+    #[test]
+    fn fresh_parameters_are_bit_exact(
+        width in 1usize..=70, object in any::<u32>(), view in any::<u32>(), seed in any::<u64>(),
+    ) {
+        let mlp = Case::new(&[2, width, 3, 2], 1, 1, 0).mlp;
+        let ids = [NetId { object, view }, NetId { object: object ^ 1, view }];
+        let got = pollster::block_on(init::init(gpu(), &mlp, &ids, seed)).unwrap();
+        let expected: Vec<f32> =
+            ids.iter().flat_map(|&id| init::init_reference(&mlp, id, seed)).collect();
+        prop_assert_eq!(got, expected);
+    }
+}
+
+#[test]
+fn works_within_the_default_limits() {
+    pollster::block_on(async {
+        let gpu = small_gpu();
+        assert_eq!(gpu.report().max_workgroup_bytes, 16_384);
+        let case = Case::new(&[2, 32, 32, 1], 100, 2, 9);
+        let got =
+            gradient(gpu, &case.mlp, &case.coords, &case.targets, &case.params()).await.unwrap();
+        let expected = case.reference_gradients(&case.params());
+        let error = worst(&got, &expected, case.gradient_scale(&expected));
+        assert!(error < GRADIENT, "{error}");
+    });
+}
+
+#[test]
+fn sine_is_exact_to_three_ulp_of_one() {
+    let (sin, cos) = pollster::block_on(sine::max_error(gpu())).unwrap();
+    println!("largest error over |x| <= 200: sin {sin:.2e}, cos {cos:.2e}");
+    assert!(sin < 3.6e-7 && cos < 3.6e-7, "sin {sin}, cos {cos}");
+}
+
+/// The reference itself, by central differences: a comparator that cannot be wrong in the same way.
+#[test]
+fn reference_gradient_agrees_with_finite_differences() {
+    let case = Case::new(&[2, 4, 3, 2], 6, 1, 11);
+    let params: Vec<f64> = case.params().iter().map(|&p| f64::from(p)).collect();
+    let (coords, targets) = (case.coords_f64(), case.targets_f64(0));
+    let loss = |p: &[f64]| reference::loss_and_gradient(&case.mlp, p, &coords, &targets).loss;
+    let exact = reference::loss_and_gradient(&case.mlp, &params, &coords, &targets).gradient;
+    for i in 0..params.len() {
+        let h = 1e-6;
+        let mut moved = params.clone();
+        moved[i] += h;
+        let up = loss(&moved);
+        moved[i] -= 2.0 * h;
+        let slope = (up - loss(&moved)) / (2.0 * h);
+        assert!((slope - exact[i]).abs() < 1e-6 * (1.0 + slope.abs()), "{i}: {slope} {}", exact[i]);
+    }
+}

@@ -1,9 +1,0 @@
-// The fused fit for a software renderer: register tiles of 16 neurons x 16 points, memory placement `mixed`.
-// A software renderer pays by the load, lane by lane, and has a cache instead of registers: the
-// larger the tile, the fewer loads per multiply-add, and what is kept in "registers" is cheap.
-//#set NI 16
-//#set RQ 4
-//#set NQ 4
-//#set KEEP 1
-//#include siren/parts/fit_fused.wgsl
-//#include siren/parts/memory_mixed.wgsl
