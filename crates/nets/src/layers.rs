@@ -14,9 +14,9 @@ pub(crate) const TILE: usize = 64;
 /// 65,536, so that activations of the widest layer stay within 64 MiB.
 pub(crate) fn points_at_once(gpu: &Gpu, mlp: &Mlp, passes: usize) -> usize {
     let work = passes * mlp.dims.windows(2).map(|d| d[0] * d[1]).sum::<usize>();
-    let (budget, most) =
+    let (budget, most): (u64, u64) =
         if gpu.is_cpu() { (250_000_000, 16_384) } else { (25_000_000_000, 65_536) };
-    (budget / work).clamp(256, most) / TILE * TILE
+    (budget / work as u64).clamp(256, most) as usize / TILE * TILE
 }
 
 /// `Layer` of the shaders.

@@ -68,10 +68,10 @@ pub fn loss_and_gradient(mlp: &Mlp, params: &[f64], coords: &[f64], targets: &[f
             let mut below = vec![0.0; layer.inputs];
             for (o, d) in delta.iter().enumerate() {
                 gradient[layer.bias + o] += d;
-                for i in 0..layer.inputs {
-                    let w = layer.weight + o * layer.inputs + i;
-                    gradient[w] += d * trace[l].0[i];
-                    below[i] += d * params[w];
+                let row = layer.weight + o * layer.inputs;
+                for (i, (x, back)) in trace[l].0.iter().zip(&mut below).enumerate() {
+                    gradient[row + i] += d * x;
+                    *back += d * params[row + i];
                 }
             }
             delta = below.iter().zip(&trace[l].1).map(|(d, slope)| d * slope).collect();

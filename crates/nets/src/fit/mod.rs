@@ -252,8 +252,8 @@ pub enum Kernel {
 
 #[derive(Debug)]
 enum Path {
-    Fused(fused::Fused),
-    Tiled(tiled::Tiled),
+    Fused(Box<fused::Fused>),
+    Tiled(Box<tiled::Tiled>),
 }
 
 /// The inputs of a fit, checked.
@@ -348,8 +348,8 @@ impl FitBatch {
             Kernel::Tiled => None,
         };
         let path = match shape {
-            Some(shape) => Path::Fused(fused::Fused::new(gpu, &problem, shape, params)?),
-            None => Path::Tiled(tiled::Tiled::new(gpu, &problem, params)?),
+            Some(shape) => Path::Fused(Box::new(fused::Fused::new(gpu, &problem, shape, params)?)),
+            None => Path::Tiled(Box::new(tiled::Tiled::new(gpu, &problem, params)?)),
         };
         let running = NetOutcome { status: Status::Running, steps: 0, mse: f32::NAN };
         Ok(FitBatch { path, outcomes: vec![running; nets] })
