@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use web_time::Instant;
 use weightlab_gpu::Gpu;
 use weightlab_kernels::philox;
-use weightlab_nets::{FitBatch, FitSettings, Mlp, NetId, Status, plan_fit};
+use weightlab_nets::{FitBatch, FitSettings, Mlp, NetId, Status, peak, plan_fit};
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -73,9 +73,7 @@ const WARM_UP: u32 = 20;
 /// # Errors
 /// The GPU.
 pub async fn peak_gflops(gpu: &Gpu) -> Result<Option<f64>, LabError> {
-    // TODO: weightlab_nets::peak::gflops
-    let _ = gpu;
-    Ok(None)
+    Ok(Some(peak::gflops(gpu).await?).filter(|x| x.is_finite()))
 }
 
 /// Fits networks to random targets and measures each of some rounds, without early stops.

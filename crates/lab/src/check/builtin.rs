@@ -5,8 +5,9 @@ use crate::bench::random;
 use crate::error::LabError;
 use weightlab_gpu::Gpu;
 use weightlab_kernels::philox;
+use weightlab_nets::fit::gradient;
 use weightlab_nets::init::{init, init_reference};
-use weightlab_nets::{Convention, FitBatch, FitSettings, Mlp, NetId, evaluate, reference};
+use weightlab_nets::{Convention, FitBatch, FitSettings, Mlp, NetId, evaluate, reference, sine};
 
 /// One architecture with its data, or one of the cases that need none.
 #[derive(Clone, Debug)]
@@ -164,6 +165,21 @@ async fn check_fit(gpu: &Gpu, seed: u64, subject: &Subject) -> Result<Case, LabE
         let yardstick = disturbance(&net, seed, stream + 3000, &expected, follow);
         losses.push((expected, SAFETY * yardstick));
     }
+    let gradients = gradient(gpu, mlp, &coords, &targets, &params).await?;
+    for (n, (net, target)) in
+        params.chunks_exact(mlp.param_count()).zip(targets.chunks_exact(each)).enumerate()
+    {
+        let (net, target) = (to_f64(net), to_f64(target));
+        let compute =
+            |p: &[f64]| reference::loss_and_gradient(mlp, p, &coords_f64, &target).gradient;
+        let expected = compute(&net);
+        let yardstick = SAFETY * disturbance(&net, seed, stream + 4000, &expected, compute);
+        let largest = expected.iter().map(|g| g.abs()).fold(0.0, f64::max);
+        let got = to_f64(&gradients[n * mlp.param_count()..][..mlp.param_count()]);
+        worst.see_all(&format!("net {n}, gradient"), &got, &expected, |_| {
+            yardstick + FLOOR * largest
+        });
+    }
     for k in 0..=FIT_STEPS {
         let settings = FitSettings { max_steps: k, until_psnr: None, ..FitSettings::default() };
         let mut batch = FitBatch::from_params(gpu, mlp, &coords, &targets, &params, &settings)?;
@@ -199,8 +215,20 @@ fn reference_losses(mlp: &Mlp, params: &[f64], coords: &[f64], target: &[f64]) -
     losses
 }
 
+/// What the sine of the kernels may be off by: it is range-reduced and a polynomial of our own, so it
+/// does not depend on the device's sine, only on its products and sums.
+const SINE_TOLERANCE: f64 = 5e-7;
+
 async fn check_sine(gpu: &Gpu) -> Result<Vec<Case>, LabError> {
-    // TODO: weightlab_nets::sine::max_error
-    let _ = gpu;
-    Ok(Vec::new())
+    let (sin, cos) = sine::max_error(gpu).await?;
+    let case = |name: &str, error: f64| {
+        let mut worst = Worst::default();
+        worst.see(name, 0, error, 0.0, SINE_TOLERANCE);
+        let detail = format!("largest absolute error {error:.1e}");
+        Case {
+            detail: Some(detail),
+            ..Case::judged("sine", format!("{name} on |x| <= 200"), worst)
+        }
+    };
+    Ok(vec![case("sin", sin), case("cos", cos)])
 }

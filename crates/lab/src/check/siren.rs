@@ -6,6 +6,7 @@ use crate::error::LabError;
 use serde_json::Value;
 use weightlab_data::Store;
 use weightlab_gpu::Gpu;
+use weightlab_nets::fit::gradient;
 use weightlab_nets::{Activation, Convention, FitBatch, FitSettings, Mlp, evaluate, image_grid};
 
 /// Outputs of networks on grids.
@@ -176,30 +177,17 @@ async fn trajectory<S: Store>(gpu: &Gpu, set: &mut Set<S>) -> Result<Vec<Case>, 
     worst.see_all("loss", &losses, &golden.values, |g| golden.tolerance.at(g));
     out.push(Case::judged(FIT, "traj.losses", worst));
 
-    let gradient = gradient(gpu, &mlp, &coords, &target, &init).await?;
     if set.has(FIT, "traj.grad0.seq.0.weight") {
-        out.push(compare_net(set, &mlp, "traj.grad0", gradient.as_deref()).await?);
+        let gradient = gradient(gpu, &mlp, &coords, &target, &init).await?;
+        out.push(compare_net(set, &mlp, "traj.grad0", &gradient).await?);
     }
     let steps = golden.values.len();
     let after = format!("traj.after{steps}");
     if set.has(FIT, &format!("{after}.seq.0.weight")) {
         let batch = run(gpu, &mlp, &coords, &target, &init, steps as u32).await?;
-        out.push(compare_net(set, &mlp, &after, Some(&batch.params().await?)).await?);
+        out.push(compare_net(set, &mlp, &after, &batch.params().await?).await?);
     }
     Ok(out)
-}
-
-/// Gradient of the loss of one network, `[P]`.
-async fn gradient(
-    gpu: &Gpu,
-    mlp: &Mlp,
-    coords: &[f32],
-    targets: &[f32],
-    params: &[f32],
-) -> Result<Option<Vec<f32>>, LabError> {
-    // TODO: weightlab_nets::fit::gradient
-    let _ = (gpu, mlp, coords, targets, params);
-    Ok(None)
 }
 
 async fn run(
@@ -220,9 +208,8 @@ async fn compare_net<S: Store>(
     set: &mut Set<S>,
     mlp: &Mlp,
     prefix: &str,
-    got: Option<&[f32]>,
+    got: &[f32],
 ) -> Result<Case, LabError> {
-    let Some(got) = got else { return Ok(Case::unsupported(FIT, prefix)) };
     let mut worst = Worst::default();
     for (l, layer) in mlp.layers().iter().enumerate() {
         let ranges = [
