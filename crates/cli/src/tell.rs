@@ -42,7 +42,9 @@ impl std::error::Error for JobFailed {}
 
 /// Says what went wrong, on stderr and if wanted as JSON on stdout; the exit code for it.
 pub fn error(out: &Out, error: &Error) -> ExitCode {
-    let what = format!("{error:#}");
+    // The messages of our own errors hold their causes already; others come as a chain.
+    let ours = error.is::<LabError>() || error.is::<Usage>() || error.is::<JobFailed>();
+    let what = if ours { error.to_string() } else { format!("{error:#}") };
     let mut said = false;
     let (hint, code) = if let Some(e) = error.downcast_ref::<LabError>() {
         said = e.has_remedy();

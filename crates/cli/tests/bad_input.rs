@@ -65,7 +65,9 @@ fn unknown_magic() {
 #[test]
 fn empty_folder_and_no_folder() {
     let dir = tempdir().unwrap();
-    refused(&fit(dir.path(), &[]), 1, &["images"]);
+    let said = fit(dir.path(), &[]);
+    refused(&said, 1, &["images"]);
+    assert_eq!(said.stderr.matches("os error").count(), 1, "said twice: {said:?}");
     fs::create_dir(dir.path().join("images")).unwrap();
     refused(&fit(dir.path(), &[]), 1, &["images"]);
 }

@@ -290,7 +290,7 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
     let clean = MemStore::new();
     let dims: [usize; 4] = [2, 8, 8, 1];
     let text = attempt(options(), &[2, 8, 8, 3], clean.clone());
-    assert!(text.contains("1 channels") && text.contains("--dims 2,8,8,1"), "{text}");
+    assert!(text.contains("grey (1 per pixel)") && text.contains("--dims 2,8,8,1"), "{text}");
     let text = attempt(options(), &[3, 8, 1], clean.clone());
     assert!(text.contains("first width 3") && text.contains("--dims 2,8,1"), "{text}");
     let text = attempt(FitOptions { offset: 3, ..options() }, &dims, clean.clone());

@@ -299,7 +299,7 @@ fn check_dims(mlp: &Mlp, images: &ImageSet) -> Result<(), LabError> {
             dims,
             end: "last",
             got: mlp.outputs(),
-            why: format!("these images are {kind} and have {} channels", images.channels),
+            why: format!("these images are {kind} ({} per pixel)", images.channels),
             wanted: wanted(),
         });
     }
