@@ -4,6 +4,14 @@
 //! own timeline (out of memory, validation, a lost device) is kept by the [`Gpu`] and returned by the
 //! next call that can fail, once.
 
+#![cfg_attr(
+    target_arch = "wasm32",
+    expect(
+        clippy::arc_with_non_send_sync,
+        reason = "natively these are shared between threads; a browser's device never leaves its worker"
+    )
+)]
+
 mod adapter;
 mod error;
 mod pipeline;
