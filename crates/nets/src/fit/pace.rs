@@ -4,6 +4,7 @@
 //! is cut into slices of a few tens of milliseconds: measured, grown, shrunk.
 
 use web_time::{Duration, Instant};
+use weightlab_gpu::Gpu;
 
 /// Wanted time of one slice.
 const WANTED: Duration = Duration::from_millis(40);
@@ -13,12 +14,24 @@ const WANTED: Duration = Duration::from_millis(40);
 pub(crate) struct Pace {
     units: f64,
     started: Option<(Instant, f64)>,
+    longest: Duration,
 }
 
 impl Pace {
-    /// Starts with `units` per slice.
-    pub(crate) fn new(units: f64) -> Pace {
-        Pace { units, started: None }
+    /// Starts with as many units of `flop` operations each as surely take no longer than wanted.
+    pub(crate) fn new(gpu: &Gpu, flop: f64) -> Pace {
+        // A slow software renderer, and a slow integrated GPU.
+        let rate = if gpu.is_cpu() { 5e9 } else { 100e9 };
+        Pace::with_units(WANTED.as_secs_f64() * rate / flop)
+    }
+
+    fn with_units(units: f64) -> Pace {
+        Pace { units, started: None, longest: Duration::ZERO }
+    }
+
+    /// The longest slice so far, waiting for the result included.
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
     }
 
     /// Units for the next slice, at least 1.
@@ -34,7 +47,9 @@ impl Pace {
     /// It is done.
     pub(crate) fn stop(&mut self) {
         if let Some((at, units)) = self.started.take() {
-            self.adapt(units, at.elapsed());
+            let took = at.elapsed();
+            self.longest = self.longest.max(took);
+            self.adapt(units, took);
         }
     }
 
@@ -51,7 +66,7 @@ mod tests {
 
     #[test]
     fn grows_slowly_and_shrinks_at_once() {
-        let mut pace = Pace::new(8.0);
+        let mut pace = Pace::with_units(8.0);
         pace.adapt(8.0, Duration::from_micros(1));
         assert_eq!(pace.units(), 16);
         pace.adapt(16.0, Duration::from_millis(400));
