@@ -506,6 +506,10 @@ impl Fused {
         steps as u32
     }
 
+    pub(super) fn fix_slices(&mut self, units: u64) {
+        self.pace.fix(units);
+    }
+
     pub(super) fn longest_slice(&self) -> Duration {
         self.pace.longest()
     }

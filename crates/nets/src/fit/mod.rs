@@ -394,6 +394,16 @@ impl FitBatch {
         &self.outcomes
     }
 
+    /// Fixes the work of a slice, instead of adapting it to the time it takes: for tests and benchmarks.
+    /// The unit is a step of a network on the fused path, and a chunk of points of a group of networks on
+    /// the tiled path.
+    pub fn fix_slices(&mut self, units: u64) {
+        match &mut self.path {
+            Path::Fused(fused) => fused.fix_slices(units),
+            Path::Tiled(tiled) => tiled.fix_slices(units),
+        }
+    }
+
     /// The longest slice of GPU work so far, waiting for its result included: what cancelling may have
     /// to wait for.
     pub fn longest_slice(&self) -> Duration {

@@ -15,6 +15,7 @@ pub(crate) struct Pace {
     units: f64,
     started: Option<(Instant, f64)>,
     longest: Duration,
+    fixed: bool,
 }
 
 impl Pace {
@@ -26,7 +27,13 @@ impl Pace {
     }
 
     fn with_units(units: f64) -> Pace {
-        Pace { units, started: None, longest: Duration::ZERO }
+        Pace { units, started: None, longest: Duration::ZERO, fixed: false }
+    }
+
+    /// From now on `units` per slice, however long that takes.
+    pub(crate) fn fix(&mut self, units: u64) {
+        self.units = units as f64;
+        self.fixed = true;
     }
 
     /// The longest slice so far, waiting for the result included.
@@ -55,6 +62,9 @@ impl Pace {
 
     /// At most doubles, so that one lucky measurement does no harm; shrinks at once.
     fn adapt(&mut self, units: f64, took: Duration) {
+        if self.fixed {
+            return;
+        }
         let took = took.as_secs_f64().max(1e-6);
         self.units = (units * WANTED.as_secs_f64() / took).clamp(1.0, units * 2.0);
     }

@@ -353,6 +353,10 @@ impl Tiled {
         recording.dispatch(&self.adam, &adam, &buffers, groups);
     }
 
+    pub(super) fn fix_slices(&mut self, units: u64) {
+        self.pace.fix(units);
+    }
+
     pub(super) fn longest_slice(&self) -> Duration {
         self.pace.longest()
     }
