@@ -175,7 +175,8 @@ fn results_do_not_depend_on_the_slices() {
         let fit = async |params: &[f32], targets: &[f32], slice: u64| {
             let coords = &case.coords;
             let mut batch =
-                FitBatch::from_params(gpu(), &case.mlp, coords, targets, params, &settings).unwrap();
+                FitBatch::from_params(gpu(), &case.mlp, coords, targets, params, &settings)
+                    .unwrap();
             batch.fix_slices(slice);
             while !batch.advance().await.unwrap().finished {}
             (batch.params().await.unwrap(), batch.outcomes().to_vec())
@@ -203,7 +204,8 @@ fn memory_is_what_the_plan_says() {
             let params = case.params();
             let (coords, targets) = (&case.coords, &case.targets);
             let mut batch =
-                FitBatch::from_params(&gpu, &case.mlp, coords, targets, &params, &settings).unwrap();
+                FitBatch::from_params(&gpu, &case.mlp, coords, targets, &params, &settings)
+                    .unwrap();
             while !batch.advance().await.unwrap().finished {}
             let used = gpu.live_bytes() - before;
             // Buffers are rounded up to 16 bytes.

@@ -552,7 +552,9 @@ mod tests {
     /// depth and odd widths.
     #[test]
     fn layout_is_injective() {
-        for dims in [&[2, 32, 32, 1][..], &[1, 1, 1], &[3, 7, 64, 9, 3], &[2, 33, 20, 8, 8, 8, 8, 8, 1]] {
+        for dims in
+            [&[2, 32, 32, 1][..], &[1, 1, 1], &[3, 7, 64, 9, 3], &[2, 33, 20, 8, 8, 8, 8, 8, 1]]
+        {
             let mlp = Mlp::new(dims, Convention::Dwsnets).unwrap();
             let shape = Shape::choose_within(32_768, Tile::Gpu, &mlp).unwrap();
             let mut positions = shape.positions(&mlp);
@@ -571,7 +573,8 @@ mod tests {
                 continue;
             }
             let get = |name| variant.constants.iter().find(|(n, _)| *n == name).unwrap().1;
-            let tile = if variant.shader.name.ends_with("software") { Tile::Software } else { Tile::Gpu };
+            let tile =
+                if variant.shader.name.ends_with("software") { Tile::Software } else { Tile::Gpu };
             let placement = if variant.shader.name.ends_with("storage") {
                 Placement::Storage
             } else {
@@ -579,7 +582,11 @@ mod tests {
             };
             let [gn, gp, hl, ins, outs] = ["GN", "GP", "HL", "INS", "OUTS"].map(get);
             let shape = Shape { tile, gn, gp, hl, ins, outs, placement };
-            let hidden = if hl == 2 { (gp / gn) * shape.hp() * shape.hp() / 4 + gp * shape.hp() / 4 } else { 0 };
+            let hidden = if hl == 2 {
+                (gp / gn) * shape.hp() * shape.hp() / 4 + gp * shape.hp() / 4
+            } else {
+                0
+            };
             assert!(2 * gp * shape.hp() + hidden <= shape.act_quads(), "{shape:?}");
             // The threads' shares of the outputs lie where the last delta will be.
             assert!(outs * gn * shape.tile_quads() <= shape.hp() * shape.tile_quads(), "{shape:?}");
