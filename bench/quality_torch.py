@@ -65,6 +65,25 @@ def initial(nets, seed):
     return [p.requires_grad_(True) for p in params]
 
 
+def initial_of_zoo(zoo):
+    """As `initial`, from the networks of a zoo: `weightlab fit .. --steps 0 --out ZOO` writes fresh ones."""
+    arrays = {}
+    for shard in sorted(zoo.glob("nets-*.safetensors")):
+        data = shard.read_bytes()
+        size = int.from_bytes(data[:8], "little")
+        for name, entry in json.loads(data[8 : 8 + size]).items():
+            if name.startswith("seq."):
+                start, end = entry["data_offsets"]
+                array = np.frombuffer(data[8 + size + start : 8 + size + end], "<f4").reshape(entry["shape"])
+                arrays.setdefault(name, []).append(array)
+    params = []
+    for index in range(len(DIMS) - 1):
+        weight = torch.tensor(np.concatenate(arrays[f"seq.{index}.weight"]))
+        bias = torch.tensor(np.concatenate(arrays[f"seq.{index}.bias"])).unsqueeze(-1)
+        params += [weight, bias]
+    return [p.requires_grad_(True) for p in params]
+
+
 def losses(params, x, y):
     """MSE of every net, [nets]. x [nets, 2, points], y [nets, points]."""
     h = x
@@ -75,7 +94,7 @@ def losses(params, x, y):
     return (h[:, 0] + OFFSET - y).square().mean(1)
 
 
-def fit(images, seed, steps, rate, until_mse):
+def fit(images, seed, steps, rate, until_mse, zoo=None):
     """(MSE [n], updates applied [n], whether the target was reached [n]).
 
     Every net keeps its place in the batch; the finished ones are masked out of the update. All
@@ -84,7 +103,7 @@ def fit(images, seed, steps, rate, until_mse):
     nets = images.shape[0]
     x = torch.from_numpy(grid(*images.shape[1:])).T.contiguous().expand(nets, -1, -1)
     y = torch.from_numpy(images).reshape(nets, -1)
-    params = initial(nets, seed)
+    params = initial_of_zoo(zoo) if zoo else initial(nets, seed)
     m, v = [[torch.zeros_like(p) for p in params] for _ in range(2)]
     running = torch.ones(nets, dtype=torch.bool)
     taken = torch.zeros(nets, dtype=torch.long)
@@ -130,6 +149,7 @@ def main():
     p.add_argument("--steps", type=int, default=1000, help="most updates per net (default 1000)")
     p.add_argument("--lr", type=float, default=5e-4)
     p.add_argument("--until-psnr", type=float, default=40.0, help="stop a net above this, dB (default 40)")
+    p.add_argument("--init", type=Path, help="start from the networks of this zoo, not from seeds")
     p.add_argument("--per-net", action="store_true", help="also every net's PSNR and steps")
     args = p.parse_args()
     try:
@@ -140,7 +160,7 @@ def main():
     fits = []
     for seed in args.seeds:
         start = time.perf_counter()
-        mse, steps, reached = fit(images, seed, args.steps, args.lr, 10 ** (-args.until_psnr / 10))
+        mse, steps, reached = fit(images, seed, args.steps, args.lr, 10 ** (-args.until_psnr / 10), args.init)
         fits.append((mse, steps, reached))
         line = summary(args, seed, mse, steps, reached) | {"seconds": round(time.perf_counter() - start, 1)}
         if args.per_net:
