@@ -55,7 +55,7 @@ var<workgroup> near: array<f32, NEAR>;
 // (source, bits of the factor) of the neurons of the layers below and above.
 var<workgroup> below: array<vec2<u32>, WIDEST>;
 var<workgroup> above: array<vec2<u32>, WIDEST>;
-var<workgroup> gains: array<vec2<f32>, WG>;
+var<workgroup> gains: array<vec2<f32>, 64>;
 var<workgroup> control: vec4<u32>;
 var<workgroup> bad: atomic<u32>;
 var<private> far: u32;

@@ -6,7 +6,7 @@
 // distances, and a step of Dijkstra is one pass over a row plus a minimum over the workgroup. Ties go to free
 // columns, which end the path at once, and then to the lowest column: the result is deterministic.
 //
-// The including file provides `cost(i, j)`, WG (threads), PER (columns per thread, at most 8) and N >= n. Loops over
+// The including file provides `cost(i, j)`, WG (threads, at most 64), PER (columns per thread, at most 8) and N >= n. Loops over
 // the columns of a thread and over the partial minima are written out, because a software renderer (llvmpipe) ends all
 // loops of an invocation after 65,535 iterations: what is left is at most n^2 / 2 steps and as many swaps.
 //
@@ -22,8 +22,9 @@ var<workgroup> parent: array<u32, N>;
 var<workgroup> row_of: array<u32, N>;
 // The result: column of every row.
 var<workgroup> col_of: array<u32, N>;
-var<workgroup> least: array<f32, WG>;
-var<workgroup> least_key: array<u32, WG>;
+// One per thread; as long as any workgroup, because Tint takes constant indices for errors even behind a false condition.
+var<workgroup> least: array<f32, 64>;
+var<workgroup> least_key: array<u32, 64>;
 var<workgroup> step: vec4<u32>;
 
 // n must be uniform. Ends with a barrier.

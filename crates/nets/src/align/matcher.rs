@@ -61,9 +61,9 @@ impl Shape {
 
     /// Workgroup memory of the matching, bytes.
     pub fn workgroup_bytes(&self) -> u64 {
-        let [threads, side, widest] = [self.threads, self.side, self.widest].map(u64::from);
+        let [side, widest] = [self.side, self.widest].map(u64::from);
         let costs = if self.in_storage { 1 } else { side * side };
-        4 * costs + 16 * widest + 24 * side + 16 * threads + 64
+        4 * costs + 16 * widest + 24 * side + 16 * 64 + 64
     }
 
     /// Constants of `align/assign`.
