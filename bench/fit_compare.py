@@ -28,7 +28,9 @@ PEERS = {
     "torch-manual": ("siren_torch.py", ["--variant", "manual"], ["--chunk", "8"]),
     "torch-compile": ("siren_torch.py", ["--compile"], ["--layout", "points"]),
     "torch-graph": ("siren_torch.py", ["--variant", "autograd", "--cuda-graph"], []),
+    "torch-points": ("siren_torch.py", ["--variant", "autograd", "--layout", "points"], []),
     "jax": ("siren_jax.py", [], []),
+    "jax-points": ("siren_jax.py", ["--layout", "points"], []),
 }
 
 

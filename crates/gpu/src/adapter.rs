@@ -203,6 +203,7 @@ impl Gpu {
                 errors,
                 pipelines: Mutex::default(),
                 uniforms: Mutex::new(uniforms),
+                live_bytes: Arc::default(),
             }),
         })
     }

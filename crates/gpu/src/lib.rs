@@ -4,6 +4,14 @@
 //! own timeline (out of memory, validation, a lost device) is kept by the [`Gpu`] and returned by the
 //! next call that can fail, once.
 
+#![cfg_attr(
+    target_arch = "wasm32",
+    expect(
+        clippy::arc_with_non_send_sync,
+        reason = "natively these are shared between threads; a browser's device never leaves its worker"
+    )
+)]
+
 mod adapter;
 mod error;
 mod pipeline;
@@ -16,13 +24,29 @@ pub use recording::Recording;
 
 use bytemuck::Pod;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use weightlab_kernels::Shader;
 
-/// A buffer on the GPU. Cloning shares it.
+/// A buffer on the GPU. Cloning shares it; the last clone to go frees it.
 #[derive(Clone, Debug)]
 pub struct Buffer {
     raw: wgpu::Buffer,
+    /// Held for its `Drop`.
+    _counted: Arc<Counted>,
+}
+
+/// Bytes counted as live as long as this exists.
+#[derive(Debug)]
+struct Counted {
+    bytes: u64,
+    live: Arc<AtomicU64>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.live.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Buffer {
@@ -46,6 +70,7 @@ struct Inner {
     errors: error::ErrorSlot,
     pipelines: Mutex<HashMap<pipeline::Key, Arc<Pipeline>>>,
     uniforms: Mutex<wgpu::Buffer>,
+    live_bytes: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -96,7 +121,14 @@ impl Gpu {
                 at += n;
             }
         }
-        Ok(Buffer { raw })
+        let live = self.inner.live_bytes.clone();
+        live.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Buffer { raw, _counted: Arc::new(Counted { bytes, live }) })
+    }
+
+    /// Bytes of all buffers that exist now, not counting what a read-back takes while it runs.
+    pub fn live_bytes(&self) -> u64 {
+        self.inner.live_bytes.load(Ordering::Relaxed)
     }
 
     /// A storage buffer holding `data`.

@@ -2,9 +2,10 @@
 
 use crate::error::LabError;
 use serde::{Deserialize, Serialize};
-use web_time::Instant;
+use web_time::{Duration, Instant};
 use weightlab_gpu::Gpu;
 use weightlab_kernels::philox;
+use weightlab_nets::fit::flop_per_step;
 use weightlab_nets::{FitBatch, FitSettings, Mlp, NetId, Status, peak, plan_fit};
 
 /// What to measure.
@@ -49,20 +50,14 @@ pub struct Measurement {
     pub peak_gflops: Option<f64>,
     /// The former divided by the latter.
     pub peak_share: Option<f64>,
+    /// The longest slice of GPU work of the run, waiting for its result included.
+    pub longest_slice_ms: f64,
     /// Which kernel, specialised how.
     pub kernel: String,
     /// Bytes of GPU buffers of a batch.
     pub bytes: u64,
     /// Networks on the GPU at once.
     pub nets_per_batch: u64,
-}
-
-/// Floating-point operations of one network's forward and backward pass at `points` points: a
-/// multiplication and an addition per weight, point and each of three products (forward, gradient of
-/// the weights, gradient of the activations; that of the coordinates is counted too, as usual).
-pub fn flops_per_net_step(mlp: &Mlp, points: usize) -> f64 {
-    let products: f64 = mlp.layers().iter().map(|l| l.inputs as f64 * l.outputs as f64).sum();
-    6.0 * points as f64 * products
 }
 
 /// Steps before the measured ones: compile, allocate, let the slices find their length.
@@ -106,6 +101,7 @@ pub async fn fit(
     let coords = random(points * mlp.inputs(), seed, 1, [-1.0, 1.0]);
     let mut seconds = vec![0.0; rounds as usize];
     let mut done = vec![0u64; rounds as usize];
+    let mut longest = Duration::ZERO;
     let batch_size = plan.nets_per_batch.min(nets);
     for first in (0..nets).step_by(batch_size) {
         let count = batch_size.min(nets - first);
@@ -118,12 +114,13 @@ pub async fn fit(
         let mut batch = FitBatch::new(gpu, mlp, &coords, &targets, &ids, seed, &settings).await?;
         drop(targets);
         let spans = measure(&mut batch, steps, rounds).await?;
+        longest = longest.max(batch.longest_slice());
         for (round, (time, work)) in spans.into_iter().enumerate() {
             seconds[round] += time;
             done[round] += work;
         }
     }
-    let flops = flops_per_net_step(mlp, points);
+    let flops = flop_per_step(mlp, points);
     Ok(seconds
         .iter()
         .zip(&done)
@@ -142,6 +139,7 @@ pub async fn fit(
                 gflops,
                 peak_gflops,
                 peak_share: peak_gflops.map(|peak| gflops / peak),
+                longest_slice_ms: longest.as_secs_f64() * 1e3,
                 kernel: plan.kernel.clone(),
                 bytes: plan.bytes,
                 nets_per_batch: batch_size as u64,
@@ -198,7 +196,7 @@ mod tests {
     fn operations_of_the_usual_network() {
         let mlp = Mlp::new(&[2, 32, 32, 1], Convention::Dwsnets).unwrap();
         // 2*32 + 32*32 + 32*1 = 1120 weights.
-        assert_eq!(flops_per_net_step(&mlp, 784), 6.0 * 784.0 * 1120.0);
+        assert_eq!(flop_per_step(&mlp, 784), 6.0 * 784.0 * 1120.0);
     }
 
     #[test]

@@ -161,7 +161,8 @@ fn the_stream_tells_the_whole_story() {
             _ => {}
         }
     }
-    assert!(metrics > 4 && metrics == previews, "{metrics} metrics, {previews} previews");
+    // How many slices a fast device needs is its affair; each of the four shards ends with a metric.
+    assert!(metrics >= 4 && metrics == previews, "{metrics} metrics, {previews} previews");
     let progress = messages.iter().rev().find_map(|m| match m {
         Message::Progress(p) => Some(p),
         _ => None,

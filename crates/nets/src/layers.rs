@@ -15,7 +15,7 @@ pub(crate) const TILE: usize = 64;
 pub(crate) fn points_at_once(gpu: &Gpu, mlp: &Mlp, passes: usize) -> usize {
     let work = passes * mlp.dims.windows(2).map(|d| d[0] * d[1]).sum::<usize>();
     let (budget, most): (u64, u64) =
-        if gpu.is_cpu() { (250_000_000, 16_384) } else { (25_000_000_000, 65_536) };
+        if gpu.is_cpu() { (100_000_000, 16_384) } else { (25_000_000_000, 65_536) };
     (budget / work as u64).clamp(256, most) as usize / TILE * TILE
 }
 

@@ -5,7 +5,9 @@ mod common;
 use common::{Case, gpu, small_gpu, worst};
 use proptest::prelude::*;
 use weightlab_nets::fit::{Kernel, fused, gradient};
-use weightlab_nets::{FitBatch, FitSettings, NetId, Status, evaluate, init, reference, sine};
+use weightlab_nets::{
+    FitBatch, FitSettings, NetId, Status, evaluate, init, plan_fit, reference, sine,
+};
 
 /// f32 sums of hundreds of products of numbers near one, times omega_0 = 30 per layer: about 30 * 2^-24
 /// per layer, with a margin for cancellation.
@@ -156,6 +158,75 @@ fn works_within_the_default_limits() {
         let error = worst(&got, &expected, case.gradient_scale(&expected));
         assert!(error < GRADIENT, "{error}");
     });
+}
+
+/// What a network becomes does not depend on how its steps are cut into dispatches, nor on its company.
+/// Asked for 130 steps at once, a software renderer may get no more than it can loop: llvmpipe silently
+/// ends all loops of an invocation after 65,535 iterations, here after some 35 steps. Without the loop budget
+/// this test fails there.
+#[test]
+fn results_do_not_depend_on_the_slices() {
+    pollster::block_on(async {
+        let points = 1600;
+        let case = Case::new(&[2, 32, 32, 1], points, 3, 5);
+        let settings = FitSettings { max_steps: 130, until_psnr: None, ..Default::default() };
+        let params = case.params();
+        let count = case.mlp.param_count();
+        let fit = async |params: &[f32], targets: &[f32], slice: u64| {
+            let coords = &case.coords;
+            let mut batch =
+                FitBatch::from_params(gpu(), &case.mlp, coords, targets, params, &settings)
+                    .unwrap();
+            batch.fix_slices(slice);
+            while !batch.advance().await.unwrap().finished {}
+            (batch.params().await.unwrap(), batch.outcomes().to_vec())
+        };
+        let (all, outcomes) = fit(&params, &case.targets, 7).await;
+        let (one, outcome) = fit(&params[..count], &case.targets[..points], 130).await;
+        assert_eq!((outcome[0].status, outcome[0].steps), (Status::StepsDone, 130));
+        assert_eq!(outcome[0], outcomes[0]);
+        assert_eq!(one, all[..count]);
+    });
+}
+
+#[test]
+fn memory_is_what_the_plan_says() {
+    for (dims, points, nets) in
+        [(&[2, 32, 32, 1][..], 784, 5), (&[2, 20, 20, 20, 3], 100, 3), (&[2, 100, 3], 500, 2)]
+    {
+        pollster::block_on(async {
+            // A device of its own: others allocate at the same time.
+            let gpu = common::open_gpu();
+            let case = Case::new(dims, points, nets, 1);
+            let plan = plan_fit(&gpu, &case.mlp, points, nets).unwrap();
+            let settings = FitSettings { max_steps: 2, ..Default::default() };
+            let before = gpu.live_bytes();
+            let params = case.params();
+            let (coords, targets) = (&case.coords, &case.targets);
+            let mut batch =
+                FitBatch::from_params(&gpu, &case.mlp, coords, targets, &params, &settings)
+                    .unwrap();
+            while !batch.advance().await.unwrap().finished {}
+            let used = gpu.live_bytes() - before;
+            // Buffers are rounded up to 16 bytes.
+            assert!(used.abs_diff(plan.bytes) < 16 * 32, "{used} used, {} planned", plan.bytes);
+            drop(batch);
+            assert_eq!(gpu.live_bytes(), before);
+        });
+    }
+}
+
+#[test]
+fn batches_respect_the_binding_limit() {
+    for gpu in [gpu(), small_gpu()] {
+        let mlp = Case::new(&[2, 32, 32, 1], 1, 1, 0).mlp;
+        let plan = plan_fit(gpu, &mlp, 784, 1_000_000).unwrap();
+        assert!(plan.nets_per_batch >= 4096 && plan.nets_per_batch < 1_000_000, "{plan:?}");
+        let large = Case::new(&[2, 256, 256, 3], 1, 1, 0).mlp;
+        let plan = plan_fit(gpu, &large, 512 * 512, 1000).unwrap();
+        assert!((1..1000).contains(&plan.nets_per_batch), "{plan:?}");
+        assert!(plan_fit(gpu, &large, 1 << 30, 1).unwrap_err().to_string().contains("--size"));
+    }
 }
 
 #[test]

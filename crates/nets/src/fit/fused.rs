@@ -9,6 +9,7 @@ use super::{FitError, FitPath, FitPlan, FitSettings, GpuState, NetOutcome, Probl
 use crate::layers::planar;
 use crate::{Activation, Mlp};
 use std::sync::Arc;
+use web_time::Duration;
 use weightlab_gpu::{Buffer, Gpu, Pipeline};
 use weightlab_kernels::Shader;
 
@@ -95,9 +96,16 @@ impl Shape {
             return None;
         }
         let bytes = gpu.report().max_workgroup_bytes;
-        let software =
-            gpu.is_cpu().then(|| Shape::choose_within(bytes, Tile::Software, mlp)).flatten();
-        software.or_else(|| Shape::choose_within(bytes, Tile::Gpu, mlp))
+        if !gpu.is_cpu() {
+            return Shape::choose_within(bytes, Tile::Gpu, mlp);
+        }
+        Shape::choose_within(bytes, Tile::Software, mlp)
+            .or_else(|| Shape::choose_within(bytes, Tile::Gpu, mlp))
+            .filter(|shape| shape.iterations_per_step(shape.tiles(points)) <= CPU_LOOP_BUDGET)
+    }
+
+    fn tiles(&self, points: usize) -> u64 {
+        points.div_ceil(self.tile_points()) as u64
     }
 
     /// The best specialisation with a given tile and amount of workgroup memory; None if there is none.
@@ -427,8 +435,7 @@ impl Fused {
             cursor: 0,
             round_steps: 0,
             steps_done: 0,
-            // One net and step takes about half a millisecond on a CPU and microseconds on a GPU.
-            pace: Pace::new(if gpu.is_cpu() { 32.0 } else { 4096.0 }),
+            pace: Pace::new(gpu, super::flop_per_step(mlp, points)),
         })
     }
 
@@ -442,8 +449,7 @@ impl Fused {
             self.round_steps = self.steps_for(units);
         }
         let nets = (units / u64::from(self.round_steps)).clamp(1, u64::MAX) as usize;
-        // Keep whole multiples of a few networks, so that no core is left without one.
-        let nets = nets.max(8).min(self.running.len() - self.cursor).min(self.slots);
+        let nets = nets.min(self.running.len() - self.cursor).min(self.slots);
         let slice = &self.running[self.cursor..self.cursor + nets];
         self.gpu.write(&self.active, 0, slice);
 
@@ -500,6 +506,14 @@ impl Fused {
         steps as u32
     }
 
+    pub(super) fn fix_slices(&mut self, units: u64) {
+        self.pace.fix(units);
+    }
+
+    pub(super) fn longest_slice(&self) -> Duration {
+        self.pace.longest()
+    }
+
     pub(super) async fn params(&self) -> Result<Vec<f32>, FitError> {
         let quads = self.shape.param_quads() as usize;
         let packed: Vec<f32> = self.gpu.read(&self.params, 0, self.nets * quads * 4).await?;
@@ -527,4 +541,55 @@ fn planar_targets(problem: &Problem<'_>, padded: usize) -> Vec<f32> {
         .chunks_exact(problem.points * channels)
         .flat_map(|net| planar(net, channels, padded))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Convention;
+
+    /// The positions of a network's parameters are distinct and within the padded layout, for every
+    /// depth and odd widths.
+    #[test]
+    fn layout_is_injective() {
+        for dims in
+            [&[2, 32, 32, 1][..], &[1, 1, 1], &[3, 7, 64, 9, 3], &[2, 33, 20, 8, 8, 8, 8, 8, 1]]
+        {
+            let mlp = Mlp::new(dims, Convention::Dwsnets).unwrap();
+            let shape = Shape::choose_within(32_768, Tile::Gpu, &mlp).unwrap();
+            let mut positions = shape.positions(&mlp);
+            assert_eq!(positions.len(), mlp.param_count());
+            positions.sort_unstable();
+            assert!(positions.windows(2).all(|w| w[0] < w[1]), "{dims:?}");
+            assert!(*positions.last().unwrap() < 4 * shape.param_quads() as usize);
+        }
+    }
+
+    /// Partial gradients at the end of a step take the place of the activations.
+    #[test]
+    fn partial_gradients_fit_into_the_activations() {
+        for variant in crate::variants::all() {
+            if !variant.shader.name.starts_with("siren_fit_fused") {
+                continue;
+            }
+            let get = |name| variant.constants.iter().find(|(n, _)| *n == name).unwrap().1;
+            let tile =
+                if variant.shader.name.ends_with("software") { Tile::Software } else { Tile::Gpu };
+            let placement = if variant.shader.name.ends_with("storage") {
+                Placement::Storage
+            } else {
+                Placement::Workgroup
+            };
+            let [gn, gp, hl, ins, outs] = ["GN", "GP", "HL", "INS", "OUTS"].map(get);
+            let shape = Shape { tile, gn, gp, hl, ins, outs, placement };
+            let hidden = if hl == 2 {
+                (gp / gn) * shape.hp() * shape.hp() / 4 + gp * shape.hp() / 4
+            } else {
+                0
+            };
+            assert!(2 * gp * shape.hp() + hidden <= shape.act_quads(), "{shape:?}");
+            // The threads' shares of the outputs lie where the last delta will be.
+            assert!(outs * gn * shape.tile_quads() <= shape.hp() * shape.tile_quads(), "{shape:?}");
+        }
+    }
 }

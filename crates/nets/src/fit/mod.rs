@@ -13,6 +13,7 @@ use crate::eval::EvalError;
 use crate::{Mlp, MlpError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use web_time::Duration;
 use weightlab_gpu::{Gpu, GpuError};
 
 /// Which network: the same (seed, object, view) gives the same initial parameters in any batch.
@@ -239,6 +240,13 @@ pub struct FitBatch {
     outcomes: Vec<NetOutcome>,
 }
 
+/// Floating-point operations of one step of one network: a multiplication and an addition per weight
+/// and point in each of three products (forward, gradient, back).
+pub fn flop_per_step(mlp: &Mlp, points: usize) -> f64 {
+    let weights: usize = mlp.dims.windows(2).map(|d| d[0] * d[1]).sum();
+    6.0 * points as f64 * weights as f64
+}
+
 /// Which kernel a batch runs on.
 #[derive(Clone, Debug)]
 pub enum Kernel {
@@ -384,6 +392,25 @@ impl FitBatch {
     /// State of every network.
     pub fn outcomes(&self) -> &[NetOutcome] {
         &self.outcomes
+    }
+
+    /// Fixes the work of a slice, instead of adapting it to the time it takes: for tests and benchmarks.
+    /// The unit is a step of a network on the fused path, and a chunk of points of a group of networks on
+    /// the tiled path.
+    pub fn fix_slices(&mut self, units: u64) {
+        match &mut self.path {
+            Path::Fused(fused) => fused.fix_slices(units),
+            Path::Tiled(tiled) => tiled.fix_slices(units),
+        }
+    }
+
+    /// The longest slice of GPU work so far, waiting for its result included: what cancelling may have
+    /// to wait for.
+    pub fn longest_slice(&self) -> Duration {
+        match &self.path {
+            Path::Fused(fused) => fused.longest_slice(),
+            Path::Tiled(tiled) => tiled.longest_slice(),
+        }
     }
 
     /// Parameters, `[nets, P]`.

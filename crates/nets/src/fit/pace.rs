@@ -4,6 +4,7 @@
 //! is cut into slices of a few tens of milliseconds: measured, grown, shrunk.
 
 use web_time::{Duration, Instant};
+use weightlab_gpu::Gpu;
 
 /// Wanted time of one slice.
 const WANTED: Duration = Duration::from_millis(40);
@@ -13,12 +14,31 @@ const WANTED: Duration = Duration::from_millis(40);
 pub(crate) struct Pace {
     units: f64,
     started: Option<(Instant, f64)>,
+    longest: Duration,
+    fixed: bool,
 }
 
 impl Pace {
-    /// Starts with `units` per slice.
-    pub(crate) fn new(units: f64) -> Pace {
-        Pace { units, started: None }
+    /// Starts with as many units of `flop` operations each as surely take no longer than wanted.
+    pub(crate) fn new(gpu: &Gpu, flop: f64) -> Pace {
+        // A slow software renderer, and a slow integrated GPU.
+        let rate = if gpu.is_cpu() { 5e9 } else { 100e9 };
+        Pace::with_units(WANTED.as_secs_f64() * rate / flop)
+    }
+
+    fn with_units(units: f64) -> Pace {
+        Pace { units, started: None, longest: Duration::ZERO, fixed: false }
+    }
+
+    /// From now on `units` per slice, however long that takes.
+    pub(crate) fn fix(&mut self, units: u64) {
+        self.units = units as f64;
+        self.fixed = true;
+    }
+
+    /// The longest slice so far, waiting for the result included.
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
     }
 
     /// Units for the next slice, at least 1.
@@ -34,12 +54,17 @@ impl Pace {
     /// It is done.
     pub(crate) fn stop(&mut self) {
         if let Some((at, units)) = self.started.take() {
-            self.adapt(units, at.elapsed());
+            let took = at.elapsed();
+            self.longest = self.longest.max(took);
+            self.adapt(units, took);
         }
     }
 
     /// At most doubles, so that one lucky measurement does no harm; shrinks at once.
     fn adapt(&mut self, units: f64, took: Duration) {
+        if self.fixed {
+            return;
+        }
         let took = took.as_secs_f64().max(1e-6);
         self.units = (units * WANTED.as_secs_f64() / took).clamp(1.0, units * 2.0);
     }
@@ -51,7 +76,7 @@ mod tests {
 
     #[test]
     fn grows_slowly_and_shrinks_at_once() {
-        let mut pace = Pace::new(8.0);
+        let mut pace = Pace::with_units(8.0);
         pace.adapt(8.0, Duration::from_micros(1));
         assert_eq!(pace.units(), 16);
         pace.adapt(16.0, Duration::from_millis(400));

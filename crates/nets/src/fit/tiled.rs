@@ -9,6 +9,7 @@ use super::{FitError, FitPath, FitPlan, FitSettings, GpuState, NetOutcome, Probl
 use crate::Mlp;
 use crate::layers::{Layers, TILE, Work, planar, points_at_once};
 use std::sync::Arc;
+use web_time::Duration;
 use weightlab_gpu::{Buffer, Gpu, Pipeline, Recording};
 use weightlab_kernels as kernels;
 
@@ -195,6 +196,7 @@ impl Tiled {
                 .collect::<Result<Vec<_>, _>>()
         };
         let count = mlp.param_count();
+        let slice_points = cut.chunk * cut.slots;
         Ok(Tiled {
             gpu: gpu.clone(),
             mlp: mlp.clone(),
@@ -221,7 +223,7 @@ impl Tiled {
             running,
             steps_done: 0,
             unit: 0,
-            pace: Pace::new(1.0),
+            pace: Pace::new(gpu, super::flop_per_step(mlp, slice_points)),
         })
     }
 
@@ -349,6 +351,14 @@ impl Tiled {
         let buffers = [&self.active, &self.states, &self.gradients, &self.params, &self.moments];
         let groups = [adam.param_count.div_ceil(64), slots, 1];
         recording.dispatch(&self.adam, &adam, &buffers, groups);
+    }
+
+    pub(super) fn fix_slices(&mut self, units: u64) {
+        self.pace.fix(units);
+    }
+
+    pub(super) fn longest_slice(&self) -> Duration {
+        self.pace.longest()
     }
 
     pub(super) async fn params(&self) -> Result<Vec<f32>, FitError> {

@@ -14,6 +14,11 @@ fn open(options: OpenOptions) -> Gpu {
     gpu
 }
 
+/// A device that no other test uses.
+pub fn open_gpu() -> Gpu {
+    open(OpenOptions { poison: true, ..Default::default() })
+}
+
 /// The best adapter; its buffers are poisoned.
 pub fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
