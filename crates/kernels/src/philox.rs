@@ -14,6 +14,39 @@ const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 pub enum Purpose {
     /// Initial parameters. Counter: (parameter index / 4, object, view, purpose).
     Init = 1,
+    /// Offset of a translation of the input. From here to [`Purpose::Permutation`] the counter is
+    /// (element / 4, object, view, [`stream`]).
+    TranslateOffset = 2,
+    /// Layer that receives a translation.
+    TranslateDepth = 3,
+    /// Angle or orientation of a rotation of the input.
+    Rotation = 4,
+    /// Factor of a scaling of the input.
+    Scale = 5,
+    /// Signs of sine neurons.
+    Negation = 6,
+    /// Phase shifts of sine neurons.
+    PhaseShift = 7,
+    /// Positive factors of ReLU neurons.
+    ReluScaling = 8,
+    /// Which entries are masked.
+    Mask = 9,
+    /// Level of a quantile mask.
+    QuantileLevel = 10,
+    /// Gaussian noise on parameters.
+    Noise = 11,
+    /// Permutations of hidden neurons.
+    Permutation = 12,
+    /// Order in which alignment visits the layers. Counter: (sweep, stream of the pair, purpose).
+    AlignOrder = 13,
+    /// Weights of mixtures. Counter: (0, stream of the pair, purpose).
+    Lambda = 14,
+}
+
+/// The last word of a counter for a purpose that occurs several times, as the same augmentation at
+/// several positions of a chain: each position has numbers of its own.
+pub fn stream(purpose: Purpose, position: u32) -> u32 {
+    purpose as u32 + 256 * position
 }
 
 /// Four independent uniform 32-bit words for one counter.

@@ -4,6 +4,7 @@ use crate::message::Failed;
 use thiserror::Error;
 use weightlab_data::{SourceError, StoreError, TorchError, ZooError};
 use weightlab_gpu::GpuError;
+use weightlab_nets::symmetry::SymmetryError;
 use weightlab_nets::{EvalError, FitError, MlpError};
 
 /// Any failure of a job.
@@ -22,6 +23,9 @@ pub enum LabError {
     /// The architecture.
     #[error(transparent)]
     Mlp(#[from] MlpError),
+    /// Augmentation, alignment or mixing.
+    #[error(transparent)]
+    Symmetry(#[from] SymmetryError),
     /// The zoo.
     #[error(transparent)]
     Zoo(Box<ZooError>),
@@ -136,13 +140,14 @@ impl LabError {
         match self {
             LabError::Gpu(e)
             | LabError::Fit(FitError::Gpu(e))
-            | LabError::Eval(EvalError::Gpu(e)) => gpu_hint(e),
+            | LabError::Eval(EvalError::Gpu(e))
+            | LabError::Symmetry(SymmetryError::Gpu(e)) => gpu_hint(e),
             LabError::Store(e) => store_hint(e),
             LabError::Zoo(e) => zoo_hint(e),
             LabError::Fit(FitError::TooLarge { .. }) => {
                 "use fewer points (--size), narrower layers (--dims) or another --device"
             }
-            LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) => {
+            LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) | LabError::Symmetry(_) => {
                 "correct the option; `weightlab help` explains it"
             }
             LabError::Torch(_) => "check the folder: splits.json and one .pth file per network",
@@ -163,7 +168,8 @@ impl LabError {
         let gpu = match self {
             LabError::Gpu(e)
             | LabError::Fit(FitError::Gpu(e))
-            | LabError::Eval(EvalError::Gpu(e)) => e,
+            | LabError::Eval(EvalError::Gpu(e))
+            | LabError::Symmetry(SymmetryError::Gpu(e)) => e,
             _ => return true,
         };
         !matches!(

@@ -1,15 +1,20 @@
 //! Batches of small networks on the GPU: architecture, SIREN initialisation, evaluation, fitting.
 
+pub mod align;
+pub mod batch;
 pub mod eval;
 pub mod fit;
 pub mod init;
 mod layers;
+pub mod mix;
 pub mod mlp;
 pub mod peak;
 pub mod reference;
 pub mod sine;
+pub mod symmetry;
 pub mod variants;
 
+pub use batch::NetBatch;
 pub use eval::{EvalError, evaluate};
 pub use fit::{
     FitBatch, FitError, FitPath, FitPlan, FitProgress, FitSettings, NetId, NetOutcome, Status,

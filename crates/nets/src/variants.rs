@@ -1,6 +1,7 @@
 //! Every specialisation of every shader that Weightlab can ask a device for: what the checks outside
 //! this program (Tint) must see.
 
+use crate::align::{Method, Shape as MatchShape};
 use crate::fit::fused::{Shape, Tile};
 use crate::{Convention, MAX_LAYERS, Mlp};
 use std::collections::BTreeSet;
@@ -53,6 +54,42 @@ pub fn all() -> Vec<Variant> {
                 constants: vec![("KIND", kind), ("SLOPES", slopes)],
                 workgroup_bytes: 0,
             });
+        }
+    }
+    let mut shapes = Vec::new();
+    for software in [false, true] {
+        for bytes in [16_384, 32_768, 49_152, 65_536, 131_072] {
+            for (hidden, widest) in [(32, 64), (32, 256), (64, 64), (64, 256), (128, 256)] {
+                let shape = MatchShape::choose_within(bytes, software, hidden, widest);
+                if !shapes.contains(&shape) {
+                    shapes.push(shape);
+                }
+            }
+        }
+    }
+    for shape in shapes {
+        for method in [Method::WeightMatching, Method::Signed] {
+            let needed = shape.workgroup_bytes();
+            variants.push(Variant {
+                shader: &weightlab_kernels::ALIGN_MATCH,
+                constants: shape.match_constants(method).to_vec(),
+                workgroup_bytes: if needed > 16_384 { needed } else { 0 },
+            });
+        }
+        variants.push(Variant {
+            shader: &weightlab_kernels::ALIGN_ASSIGN,
+            constants: shape.assign_constants().to_vec(),
+            workgroup_bytes: 0,
+        });
+    }
+    for (shader, name, values) in [
+        (&weightlab_kernels::SYMMETRY_DRAW_MOVES, "KIND", 0..5),
+        (&weightlab_kernels::SYMMETRY_INPUT_MAP, "KIND", 0..4),
+        (&weightlab_kernels::SYMMETRY_MASK, "GIVEN", 0..2),
+        (&weightlab_kernels::SYMMETRY_NOISE, "GIVEN", 0..2),
+    ] {
+        for value in values {
+            variants.push(Variant { shader, constants: vec![(name, value)], workgroup_bytes: 0 });
         }
     }
     for &shader in weightlab_kernels::ALL {

@@ -146,7 +146,15 @@ impl<S: Store> Set<S> {
             Dtype::F32 => {
                 data.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
             }
-            other => return Err(wrong(format!("{name}: type {other:?}"), "F32 or F64")),
+            Dtype::I64 => {
+                data.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64).collect()
+            }
+            Dtype::I8 => data.iter().map(|&b| f64::from(b as i8)).collect(),
+            Dtype::U8 => data.iter().map(|&b| f64::from(b)).collect(),
+            other => {
+                let expected = "F32, F64, I64, I8 or U8";
+                return Err(wrong(format!("{name}: type {other:?}"), expected));
+            }
         };
         Ok(Golden { shape, values, tolerance })
     }

@@ -3,6 +3,7 @@
 mod builtin;
 mod golden;
 mod siren;
+mod symmetry;
 
 use crate::error::LabError;
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,10 @@ enum Task {
     Builtin(builtin::Task),
     Nets(String),
     Fit(siren::FitTask),
+    Aug(String),
+    Match(String),
+    Assignments,
+    Mixup(String),
     Unsupported { group: String, case: String },
 }
 
@@ -165,11 +170,17 @@ impl<S: Store> Check<S> {
             match group.as_str() {
                 siren::NETS => todo.push_back(Task::Nets(case)),
                 siren::FIT => {}
+                symmetry::AUG => todo.push_back(Task::Aug(case)),
+                symmetry::MATCH => todo.push_back(Task::Match(case)),
+                symmetry::MIXUP => todo.push_back(Task::Mixup(case)),
                 _ => todo.push_back(Task::Unsupported { group, case }),
             }
         }
         if let Some(set) = golden.as_ref().filter(|s| s.has_group(siren::FIT)) {
             todo.extend(siren::fit_tasks(set).into_iter().map(Task::Fit));
+        }
+        if golden.as_ref().is_some_and(|s| s.has_group(symmetry::MATCH)) {
+            todo.push_back(Task::Assignments);
         }
         Ok(Check { gpu: gpu.clone(), seed, golden, todo, ready: VecDeque::new() })
     }
@@ -189,6 +200,10 @@ impl<S: Store> Check<S> {
                 (Task::Unsupported { group, case }, _) => vec![Case::unsupported(&group, &case)],
                 (Task::Nets(case), Some(set)) => siren::nets(&self.gpu, set, &case).await?,
                 (Task::Fit(task), Some(set)) => siren::fit(&self.gpu, set, &task).await?,
+                (Task::Aug(case), Some(set)) => symmetry::aug(&self.gpu, set, &case).await?,
+                (Task::Match(case), Some(set)) => symmetry::matching(&self.gpu, set, &case).await?,
+                (Task::Assignments, Some(set)) => symmetry::assignments(&self.gpu, set).await?,
+                (Task::Mixup(case), Some(set)) => symmetry::mixture(&self.gpu, set, &case).await?,
                 (_, None) => Vec::new(),
             };
             self.ready.extend(cases);

@@ -31,7 +31,7 @@ pub(super) fn fit_tasks<S: Store>(set: &Set<S>) -> Vec<FitTask> {
 }
 
 /// The parameters `{prefix}.seq.{l}.weight` and `.bias`: widths and the vector `[P]`.
-async fn read_net<S: Store>(
+pub(super) async fn read_net<S: Store>(
     set: &mut Set<S>,
     file: &str,
     prefix: &str,
@@ -64,7 +64,7 @@ async fn read_net<S: Store>(
 }
 
 /// The architecture of a case: `omega0` and `output_offset` as recorded, else the usual ones.
-fn mlp_of(dims: &[usize], case: Option<&Value>) -> Result<Mlp, LabError> {
+pub(super) fn mlp_of(dims: &[usize], case: Option<&Value>) -> Result<Mlp, LabError> {
     let mut mlp = Mlp::new(dims, Convention::Dwsnets)?;
     let number = |key| case.and_then(|c| c.get(key)).and_then(Value::as_f64);
     if let Some(omega) = number("omega0") {
@@ -77,7 +77,7 @@ fn mlp_of(dims: &[usize], case: Option<&Value>) -> Result<Mlp, LabError> {
     Ok(mlp)
 }
 
-fn to_f32(values: &[f64]) -> Vec<f32> {
+pub(super) fn to_f32(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&x| x as f32).collect()
 }
 

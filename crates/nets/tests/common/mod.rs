@@ -1,6 +1,8 @@
 //! Random problems and devices for the tests.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod golden;
+
 use std::sync::OnceLock;
 use weightlab_gpu::{Gpu, OpenOptions};
 use weightlab_kernels::philox::{philox4x32, symmetric};

@@ -1,0 +1,207 @@
+//! Weight matching on the CPU: for layers too wide for the GPU's kernel, and the oracle of the tests.
+//!
+//! The same coordinate ascent as `shaders/align/match.wgsl`, in f64, with the Jonker-Volgenant solver of the
+//! crate `lapjv`.
+
+use super::{AlignSettings, Aligned, Method, Objective, Order, Pair, ROUNDING};
+use crate::Mlp;
+use crate::batch::NetBatch;
+use crate::symmetry::{Move, SymmetryError, half_period, moves};
+use ndarray::Array2;
+use weightlab_kernels::philox::{self, Purpose};
+
+/// Columns of least total cost for every row of an n x n matrix.
+///
+/// # Errors
+/// A cost that is not finite, as `(row, column)`: the solver would return an arbitrary permutation.
+///
+/// # Panics
+/// If `costs` is not n x n.
+pub fn assign(n: usize, costs: &[f64]) -> Result<Vec<usize>, (usize, usize)> {
+    if let Some(at) = costs.iter().position(|c| !c.is_finite()) {
+        return Err((at / n, at % n));
+    }
+    let matrix = Array2::from_shape_vec((n, n), costs.to_vec()).expect("n x n costs");
+    let (columns, _) = lapjv::lapjv(&matrix).map_err(|_| (0, 0))?;
+    Ok(columns)
+}
+
+/// The order of sweep `sweep`, as the kernel draws it.
+pub fn sweep_order(
+    hidden: usize,
+    order: &Order,
+    index: usize,
+    pair: &Pair,
+    sweep: u32,
+) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..hidden).collect();
+    match order {
+        Order::Ascending => {}
+        Order::Recorded(orders) => {
+            if let Some(recorded) = orders[index].get(sweep as usize) {
+                all.clone_from(recorded);
+            }
+        }
+        Order::Random { seed } => {
+            let counter = [sweep, pair.stream[0], pair.stream[1], Purpose::AlignOrder as u32];
+            let words = philox::philox4x32(counter, philox::key(*seed));
+            for left in (2..=hidden).rev() {
+                let bits = words[(left & 7) / 2] >> (16 * (left & 1)) & 0xffff;
+                all.swap((bits as usize * left) >> 16, left - 1);
+            }
+        }
+    }
+    all
+}
+
+/// One neuron's contribution: `gain` and `choose` of the shader.
+#[derive(Clone, Copy)]
+struct Terms {
+    r: f64,
+    o: f64,
+    x: f64,
+    y: f64,
+}
+
+impl Terms {
+    fn gain(self, s: f64, k: f64, step: f64) -> f64 {
+        let t = if k as i64 % 2 == 0 { 1.0 } else { -1.0 };
+        let moved = s * self.y + k * step;
+        s * self.r + s * t * self.o + self.x * moved - 0.5 * (moved * moved - self.y * self.y)
+    }
+
+    /// (gain, s, k)
+    fn choose(self, method: Method, step: f64) -> (f64, f64, f64) {
+        let mut best = (self.gain(1.0, 0.0, step), 1.0, 0.0);
+        if method == Method::Signed {
+            for s in [1.0, -1.0] {
+                for odd in [0.0, 1.0] {
+                    let k = 2.0 * (0.5 * ((self.x - s * self.y) / step - odd)).round() + odd;
+                    let g = self.gain(s, k, step);
+                    if g > best.0 {
+                        best = (g, s, k);
+                    }
+                }
+            }
+        }
+        best
+    }
+}
+
+/// The moves of `b` towards `a`, with sweeps done and whether the last one brought nothing. `index` is the
+/// pair's position in recorded orders.
+///
+/// # Errors
+/// The hidden layer whose costs are not finite.
+pub fn align_pair(
+    mlp: &Mlp,
+    a: &[f64],
+    b: &[f64],
+    settings: &AlignSettings,
+    index: usize,
+    pair: &Pair,
+) -> Result<(Vec<Move>, u32, bool), usize> {
+    let layers = mlp.layers();
+    let hidden = mlp.depth() - 1;
+    let signed = settings.method == Method::Signed;
+    let step = f64::from(half_period(mlp));
+    let mut found: Vec<Vec<Move>> =
+        mlp.dims[1..mlp.depth()].iter().map(|&n| (0..n).map(Move::from).collect()).collect();
+    let mut sweeps = 0;
+    while sweeps < settings.max_sweeps.max(1) {
+        let first = signed && sweeps == 0;
+        let order = if first { &Order::Ascending } else { &settings.order };
+        let mut progress = false;
+        for l in sweep_order(hidden, order, index, pair, sweeps) {
+            let (layer, next) = (layers[l], layers[l + 1]);
+            let n = layer.outputs;
+            let rough = first && l + 1 < hidden;
+            let terms = |i: usize, j: usize| {
+                let mut r = 0.0;
+                for c in 0..layer.inputs {
+                    let m = if l > 0 { found[l - 1][c] } else { Move::from(c) };
+                    r += a[layer.weight + i * layer.inputs + c]
+                        * f64::from(m.column)
+                        * b[layer.weight + j * layer.inputs + m.source as usize];
+                }
+                let mut o = 0.0;
+                for c in 0..if rough { 0 } else { next.outputs } {
+                    let m = if l + 1 < hidden { found[l + 1][c] } else { Move::from(c) };
+                    o += a[next.weight + c * n + i]
+                        * f64::from(m.row)
+                        * b[next.weight + m.source as usize * n + j];
+                }
+                Terms { r, o, x: a[layer.bias + i], y: b[layer.bias + j] }
+            };
+            let choices: Vec<_> =
+                (0..n * n).map(|at| terms(at / n, at % n).choose(settings.method, step)).collect();
+            let costs: Vec<f64> = choices.iter().map(|c| -c.0).collect();
+            let columns = assign(n, &costs).map_err(|_| l)?;
+            let (mut change, mut size) = (0.0, 0.0);
+            for (i, &j) in columns.iter().enumerate() {
+                let old = found[l][i];
+                let before = terms(i, old.source as usize);
+                let k = (f64::from(old.shift) / step).round();
+                let after = choices[i * n + j].0;
+                change += after - before.gain(f64::from(old.row), k, step);
+                size += after.abs();
+            }
+            let gained = rough || change > f64::from(ROUNDING) * size;
+            progress |= gained;
+            if gained || change >= 0.0 {
+                let moves = columns.iter().enumerate().map(|(i, &j)| {
+                    let (_, s, k) = choices[i * n + j];
+                    let t = if k as i64 % 2 == 0 { 1.0 } else { -1.0 };
+                    Move {
+                        source: j as u32,
+                        row: s as f32,
+                        shift: (k * step) as f32,
+                        column: (s * t) as f32,
+                    }
+                });
+                found[l] = moves.collect();
+            }
+        }
+        sweeps += 1;
+        if !progress {
+            return Ok((found.concat(), sweeps, true));
+        }
+    }
+    Ok((found.concat(), sweeps, false))
+}
+
+/// Inner product and squared distance of a and the moved b.
+pub fn objective(mlp: &Mlp, a: &[f64], b: &[f64], by: &[Move]) -> Objective {
+    let b = moves::apply(mlp, b, by);
+    Objective {
+        inner: a.iter().zip(&b).map(|(x, y)| x * y).sum(),
+        squared_distance: a.iter().zip(&b).map(|(x, y)| (x - y).powi(2)).sum(),
+    }
+}
+
+/// [`super::align`] on the CPU, one pair after another.
+pub(super) async fn align_batch(
+    reference: &NetBatch,
+    moving: &NetBatch,
+    pairs: &[Pair],
+    settings: &AlignSettings,
+) -> Result<Vec<Aligned>, SymmetryError> {
+    let mlp = reference.mlp();
+    let count = mlp.param_count();
+    let [first, second] = [reference.read().await?, moving.read().await?];
+    let net = |all: &[f32], n: u32| -> Vec<f64> {
+        all[n as usize * count..][..count].iter().map(|&x| f64::from(x)).collect()
+    };
+    let mut aligned = Vec::with_capacity(pairs.len());
+    for (index, pair) in pairs.iter().enumerate() {
+        let (a, b) = (net(&first, pair.a), net(&second, pair.b));
+        let (moves, sweeps, converged) =
+            align_pair(mlp, &a, &b, settings, index, pair).map_err(|layer| {
+                SymmetryError::Overflow { a: pair.a as usize, b: pair.b as usize, layer }
+            })?;
+        let before = objective(mlp, &a, &b, &moves::identity(mlp));
+        let after = objective(mlp, &a, &b, &moves);
+        aligned.push(Aligned { moves, sweeps, converged, before, after });
+    }
+    Ok(aligned)
+}

@@ -1,0 +1,387 @@
+//! Weight matching of a batch of pairs on the GPU. Kernel: `shaders/align/match.wgsl`.
+
+use super::{AlignSettings, MAX_MATCH_WIDTH, Method, Objective, Order, Pair, block};
+use crate::Mlp;
+use crate::batch::NetBatch;
+use crate::symmetry::{Block, Move, SymmetryError, hidden_count};
+use weightlab_gpu::{Buffer, Gpu, GpuError};
+use weightlab_kernels as kernels;
+use weightlab_kernels::philox::{self, Purpose};
+
+/// Mesa's llvmpipe silently ends all loops of an invocation after 65,535 iterations in total. Every
+/// CPU adapter is held below that.
+const CPU_LOOP_BUDGET: u64 = 60_000;
+
+/// Visits of one dispatch on a GPU: some milliseconds for wide layers.
+const GPU_VISITS: u64 = 64;
+
+/// A specialisation of the assignment solver and of the matching around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Threads of a workgroup.
+    pub threads: u32,
+    /// Columns per thread.
+    pub per_thread: u32,
+    /// Row stride of the cost matrix.
+    pub side: u32,
+    /// Room for the neurons of any layer.
+    pub widest: u32,
+    /// Whether the cost matrix lies in storage instead of workgroup memory.
+    pub in_storage: bool,
+}
+
+impl Shape {
+    /// For hidden layers of at most `hidden` and any layers of at most `widest` neurons.
+    pub fn choose(gpu: &Gpu, hidden: usize, widest: usize) -> Shape {
+        Shape::choose_within(gpu.report().max_workgroup_bytes, gpu.is_cpu(), hidden, widest)
+    }
+
+    /// The same for a given amount of workgroup memory and kind of device.
+    pub fn choose_within(bytes: u32, software: bool, hidden: usize, widest: usize) -> Shape {
+        let side = if hidden <= 32 {
+            32
+        } else if hidden <= 64 {
+            64
+        } else {
+            MAX_MATCH_WIDTH as u32
+        };
+        // A software renderer runs as many threads as its vectors are wide at once, and pays for barriers by
+        // the thread; a GPU wants a column per thread.
+        let threads = if software { (side / 8).max(8) } else { side.min(64) };
+        let mut shape = Shape {
+            threads,
+            per_thread: side / threads,
+            side,
+            widest: if widest <= 64 { 64 } else { 256 },
+            in_storage: false,
+        };
+        shape.in_storage = shape.workgroup_bytes() > u64::from(bytes);
+        shape
+    }
+
+    /// Workgroup memory of the matching, bytes.
+    pub fn workgroup_bytes(&self) -> u64 {
+        let [side, widest] = [self.side, self.widest].map(u64::from);
+        let costs = if self.in_storage { 1 } else { side * side };
+        4 * costs + 16 * widest + 24 * side + 16 * 64 + 64
+    }
+
+    /// Constants of `align/assign`.
+    pub fn assign_constants(&self) -> [(&'static str, u32); 3] {
+        [("WG", self.threads), ("PER", self.per_thread), ("N", self.side)]
+    }
+
+    /// Constants of `align/match`.
+    pub fn match_constants(&self, method: Method) -> [(&'static str, u32); 7] {
+        [
+            ("WG", self.threads),
+            ("PER", self.per_thread),
+            ("N", self.side),
+            ("WIDEST", self.widest),
+            ("PLACE", u32::from(self.in_storage)),
+            ("NEAR", if self.in_storage { 1 } else { self.side * self.side }),
+            ("SIGNED", u32::from(method == Method::Signed)),
+        ]
+    }
+
+    /// Loop iterations of one invocation in one visit, at most: the solver's steps and swaps, the tiles of
+    /// the cost matrix and the loops over neurons.
+    fn iterations_per_visit(&self, mlp: &Mlp) -> u64 {
+        let threads = u64::from(self.threads);
+        let widths = || mlp.dims.iter().map(|&d| d as u64);
+        let n = widths().skip(1).take(mlp.depth() - 1).max().unwrap_or(1);
+        let widest = widths().max().unwrap_or(1);
+        let tiles = (n.div_ceil(4) * n.div_ceil(4)).div_ceil(threads);
+        let solver = n * (n + 1) + n * u64::from(self.per_thread) + 4 * n;
+        let rounds = n.div_ceil(threads);
+        tiles * (1 + 2 * widest) + solver + 2 * widest.div_ceil(threads) + rounds * (2 + 4 * widest)
+    }
+}
+
+/// How far a pair is.
+#[derive(Clone, Copy, Debug)]
+pub struct PairOutcome {
+    /// Sweeps done.
+    pub sweeps: u32,
+    /// Whether the last sweep brought nothing.
+    pub converged: bool,
+}
+
+/// Matches pairs of nets of one architecture, without allocating or reading back per call.
+#[derive(Debug)]
+pub struct Matcher {
+    gpu: Gpu,
+    mlp: Mlp,
+    shape: Shape,
+    capacity: usize,
+    count: usize,
+    host_pairs: Vec<Pair>,
+    pairs: Buffer,
+    moves: Buffer,
+    states: Buffer,
+    costs: Buffer,
+    orders: Buffer,
+    distances: Buffer,
+}
+
+impl Matcher {
+    /// For at most `capacity` pairs at a time.
+    ///
+    /// # Errors
+    /// A hidden layer wider than [`MAX_MATCH_WIDTH`], the architecture, or the GPU.
+    pub fn new(gpu: &Gpu, mlp: &Mlp, capacity: usize) -> Result<Matcher, SymmetryError> {
+        mlp.validate()?;
+        let shape = Matcher::shape(gpu, mlp)?;
+        Ok(Matcher::with_shape(gpu, mlp, capacity, shape)?)
+    }
+
+    /// The same with a given specialisation, which must suit the architecture: for tests and comparisons.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub fn with_shape(
+        gpu: &Gpu,
+        mlp: &Mlp,
+        capacity: usize,
+        shape: Shape,
+    ) -> Result<Matcher, GpuError> {
+        let buffer = |label, each: usize| gpu.buffer(label, (capacity * each) as u64);
+        let side = shape.side as usize;
+        Ok(Matcher {
+            gpu: gpu.clone(),
+            mlp: mlp.clone(),
+            capacity,
+            count: 0,
+            host_pairs: Vec::new(),
+            pairs: buffer("pairs", 16)?,
+            moves: buffer("moves", 16 * hidden_count(mlp))?,
+            states: buffer("matching states", 16)?,
+            costs: buffer("costs", if shape.in_storage { 4 * side * side } else { 0 })?,
+            orders: gpu.buffer("recorded orders", 16)?,
+            distances: buffer("distances", 8)?,
+            shape,
+        })
+    }
+
+    /// Only to hold pairs and moves, for layers of any width.
+    pub(crate) fn for_moves(gpu: &Gpu, mlp: &Mlp, capacity: usize) -> Result<Matcher, GpuError> {
+        let shape = Shape { in_storage: false, ..Shape::choose(gpu, 1, 1) };
+        Matcher::with_shape(gpu, mlp, capacity, shape)
+    }
+
+    /// Checks batches and settings against the pairs.
+    pub(crate) fn check(
+        &self,
+        reference: &NetBatch,
+        moving: &NetBatch,
+        settings: &AlignSettings,
+    ) -> Result<(), SymmetryError> {
+        super::check(reference, moving, &self.host_pairs, settings)
+    }
+
+    /// A uniform permutation of every hidden layer as the moves of every pair, drawn by its stream.
+    pub(crate) fn permute(&self, seed: u64) -> Result<(), SymmetryError> {
+        let streams: Vec<[u32; 2]> = self.host_pairs.iter().map(|p| p.stream).collect();
+        let ids = self.gpu.upload("streams", &streams)?;
+        let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_DRAW_MOVES, &[("KIND", 4)])?;
+        let block = Block {
+            seed: philox::key(seed),
+            stream: philox::stream(Purpose::Permutation, 0),
+            ..Block::new(&self.mlp, self.count)
+        };
+        let mut recording = self.gpu.record();
+        let groups = block.grid(&self.gpu, hidden_count(&self.mlp));
+        recording.dispatch(&pipeline, &block, &[&ids, &self.moves], groups);
+        Ok(recording.submit()?)
+    }
+
+    fn shape(gpu: &Gpu, mlp: &Mlp) -> Result<Shape, SymmetryError> {
+        let hidden = mlp.widest_hidden();
+        if hidden > MAX_MATCH_WIDTH {
+            return Err(SymmetryError::Unsuitable {
+                operation: "matching on the GPU",
+                dims: mlp.dims_text(),
+                needs: "hidden layers of at most 128 neurons",
+            });
+        }
+        let widest = mlp.dims.iter().copied().max().unwrap_or(hidden);
+        Ok(Shape::choose(gpu, hidden, widest))
+    }
+
+    /// The pairs of the next calls; indices must be within the batches those will have.
+    ///
+    /// # Errors
+    /// More pairs than there is room for.
+    pub fn set_pairs(&mut self, pairs: &[Pair]) -> Result<(), SymmetryError> {
+        if pairs.len() > self.capacity {
+            return Err(SymmetryError::Length {
+                what: "pairs of a matcher",
+                got: pairs.len(),
+                expected: self.capacity,
+            });
+        }
+        self.count = pairs.len();
+        self.host_pairs = pairs.to_vec();
+        self.gpu.write(&self.pairs, 0, pairs);
+        Ok(())
+    }
+
+    /// The pairs, on the GPU.
+    pub fn pairs_buffer(&self) -> &Buffer {
+        &self.pairs
+    }
+
+    /// The moves `[pairs, hidden neurons]`, on the GPU.
+    pub fn moves_buffer(&self) -> &Buffer {
+        &self.moves
+    }
+
+    /// Overwrites the moves: given permutations instead of found ones.
+    ///
+    /// # Errors
+    /// Not one move per pair and hidden neuron.
+    pub fn set_moves(&self, moves: &[Move]) -> Result<(), SymmetryError> {
+        let expected = self.count * hidden_count(&self.mlp);
+        if moves.len() != expected {
+            return Err(SymmetryError::Length { what: "moves", got: moves.len(), expected });
+        }
+        self.gpu.write(&self.moves, 0, moves);
+        Ok(())
+    }
+
+    /// Sets every pair to no move at all.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub fn reset(&self) -> Result<(), SymmetryError> {
+        let pipeline = self.gpu.pipeline(&kernels::ALIGN_START, &[])?;
+        let block = Block::new(&self.mlp, self.count);
+        let mut recording = self.gpu.record();
+        let groups = block.grid(&self.gpu, hidden_count(&self.mlp));
+        recording.dispatch(&pipeline, &block, &[&self.moves, &self.states], groups);
+        Ok(recording.submit()?)
+    }
+
+    /// Submits everything it takes to match all pairs; reads nothing back and does not wait. Weights
+    /// that are not finite stop their pair with its moves so far, and [`Matcher::outcomes`] reports it.
+    ///
+    /// # Errors
+    /// A method that the architecture does not have, other batches, or the GPU.
+    pub fn run(
+        &mut self,
+        reference: &NetBatch,
+        moving: &NetBatch,
+        settings: &AlignSettings,
+    ) -> Result<(), SymmetryError> {
+        self.check(reference, moving, settings)?;
+        self.reset()?;
+        if self.count == 0 {
+            return Ok(());
+        }
+        let mut recorded = 0;
+        if let Order::Recorded(orders) = &settings.order {
+            recorded = orders.iter().map(Vec::len).max().unwrap_or(0).max(1);
+            self.orders = self.gpu.upload("recorded orders", &packed(orders, recorded))?;
+        }
+        let constants = self.shape.match_constants(settings.method);
+        let pipeline = self.gpu.pipeline(&kernels::ALIGN_MATCH, &constants)?;
+        let mut block = block(&self.mlp, self.count, settings, recorded as u32);
+        let per_dispatch = if self.gpu.is_cpu() {
+            (CPU_LOOP_BUDGET / self.shape.iterations_per_visit(&self.mlp)).max(1)
+        } else {
+            GPU_VISITS
+        };
+        // Pairs that are done end at once, so later dispatches cost next to nothing.
+        let mut left = u64::from(settings.max_sweeps.max(1)) * (self.mlp.depth() as u64 - 1);
+        let mut recording = self.gpu.record();
+        while left > 0 {
+            let visits = left.min(per_dispatch);
+            block.count = visits as u32;
+            let buffers = [
+                &self.pairs,
+                &self.orders,
+                reference.params(),
+                moving.params(),
+                &self.moves,
+                &self.states,
+                &self.costs,
+            ];
+            recording.dispatch_linear(&pipeline, &block, &buffers, self.count as u32);
+            left -= visits;
+        }
+        Ok(recording.submit()?)
+    }
+
+    /// What became of every pair of [`Matcher::run`].
+    ///
+    /// # Errors
+    /// [`SymmetryError::Overflow`] for the first pair whose costs are not finite, or the GPU.
+    pub async fn outcomes(&self) -> Result<Vec<PairOutcome>, SymmetryError> {
+        let states: Vec<[u32; 4]> = self.gpu.read(&self.states, 0, self.count).await?;
+        let layers = self.mlp.depth() as u32 - 1;
+        states
+            .into_iter()
+            .zip(&self.host_pairs)
+            .map(|([visits, _, _, status], pair)| match status {
+                0..=2 => Ok(PairOutcome { sweeps: visits / layers, converged: status == 1 }),
+                _ => Err(SymmetryError::Overflow {
+                    a: pair.a as usize,
+                    b: pair.b as usize,
+                    layer: status as usize - 16,
+                }),
+            })
+            .collect()
+    }
+
+    /// The moves, `[pairs, hidden neurons]`.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn moves(&self) -> Result<Vec<Move>, SymmetryError> {
+        Ok(self.gpu.read(&self.moves, 0, self.count * hidden_count(&self.mlp)).await?)
+    }
+
+    /// Inner product and squared distance of every pair, after its moves or (`unmoved`) with all moves
+    /// reset.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn objectives(
+        &self,
+        reference: &NetBatch,
+        moving: &NetBatch,
+        unmoved: bool,
+    ) -> Result<Vec<Objective>, SymmetryError> {
+        if unmoved {
+            self.reset()?;
+        }
+        let pipeline = self.gpu.pipeline(&kernels::ALIGN_DISTANCE, &[])?;
+        let block = Block::new(&self.mlp, self.count);
+        let buffers =
+            [&self.pairs, &self.moves, reference.params(), moving.params(), &self.distances];
+        let mut recording = self.gpu.record();
+        recording.dispatch_linear(&pipeline, &block, &buffers, self.count as u32);
+        recording.submit()?;
+        let sums: Vec<[f32; 2]> = self.gpu.read(&self.distances, 0, self.count).await?;
+        Ok(sums
+            .into_iter()
+            .map(|[inner, distance]| Objective {
+                inner: inner.into(),
+                squared_distance: distance.into(),
+            })
+            .collect())
+    }
+}
+
+/// Orders as the shader reads them: a layer per 4 bits, `sweeps` words per pair.
+fn packed(orders: &[Vec<Vec<usize>>], sweeps: usize) -> Vec<u32> {
+    let mut words = Vec::with_capacity(orders.len() * sweeps);
+    for pair in orders {
+        for s in 0..sweeps {
+            words.push(pair.get(s).map_or(0x7654_3210, |order| {
+                order.iter().enumerate().fold(0, |word, (k, &l)| word | (l as u32) << (4 * k))
+            }));
+        }
+    }
+    words
+}

@@ -1,0 +1,330 @@
+//! Recording augmentations of a batch.
+
+use super::block::{Block, hidden_count};
+use super::{Depth, Move, Op, Per, SymmetryError};
+use crate::batch::NetBatch;
+use crate::{Activation, Mlp};
+use std::f32::consts::PI;
+use weightlab_gpu::{Buffer, Gpu, GpuError, Recording};
+use weightlab_kernels as kernels;
+use weightlab_kernels::philox::{self, Purpose};
+
+/// Where the numbers of an operation come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Draws<'a> {
+    /// From the seed, the identity of each net and the position of the operation in its chain.
+    Seeded {
+        /// The user's seed.
+        seed: u64,
+        /// 0 for the first operation of a chain, and so on.
+        position: u32,
+    },
+    /// Offsets `[nets, d_0]` and depths `[nets]`, from 1, of a translation.
+    Translation {
+        /// Input units.
+        offsets: &'a [f32],
+        /// Bias that receives the translation, counted from 1.
+        depths: &'a [f32],
+    },
+    /// One number per net: angle in degrees, factor, or quantile level. Three for a random rotation.
+    Numbers(&'a [f32]),
+    /// Moves `[nets, hidden neurons]` of a negation, bias, scaling or permutation.
+    Moves(&'a [Move]),
+    /// `[nets, P]`: 0 for a masked entry and 1 for a kept one, or standard normal numbers.
+    Elements(&'a [f32]),
+}
+
+/// Augments batches of one architecture without allocating per call.
+#[derive(Debug)]
+pub struct Augmenter {
+    gpu: Gpu,
+    mlp: Mlp,
+    capacity: usize,
+    numbers: Buffer,
+    depths: Buffer,
+    moves: Buffer,
+    spreads: Buffer,
+    /// Given masks or normal numbers; a stub until some are given.
+    elements: Buffer,
+}
+
+impl Augmenter {
+    /// For batches of at most `capacity` nets.
+    ///
+    /// # Errors
+    /// The architecture, or the GPU.
+    pub fn new(gpu: &Gpu, mlp: &Mlp, capacity: usize) -> Result<Augmenter, SymmetryError> {
+        mlp.validate()?;
+        let buffer = |label, each: usize| gpu.buffer(label, (capacity * each) as u64);
+        Ok(Augmenter {
+            gpu: gpu.clone(),
+            mlp: mlp.clone(),
+            capacity,
+            numbers: buffer("draws", 4 * mlp.inputs().max(3))?,
+            depths: buffer("depths", 4)?,
+            moves: buffer("moves", 16 * hidden_count(mlp))?,
+            spreads: buffer("spreads", 8 * mlp.depth())?,
+            elements: gpu.buffer("elements", 16)?,
+        })
+    }
+
+    /// Bytes of GPU buffers for `capacity` nets.
+    pub fn bytes(mlp: &Mlp, capacity: usize) -> u64 {
+        let each = 4 * mlp.inputs().max(3) + 4 + 16 * hidden_count(mlp) + 8 * mlp.depth();
+        (capacity * each) as u64
+    }
+
+    /// Records `to = op(from)`; the two must be different batches of the same length.
+    ///
+    /// # Errors
+    /// An operation or draws that do not fit, or the GPU.
+    pub fn record(
+        &mut self,
+        recording: &mut Recording,
+        op: &Op,
+        draws: Draws<'_>,
+        from: &NetBatch,
+        to: &NetBatch,
+    ) -> Result<(), SymmetryError> {
+        op.validate(&self.mlp)?;
+        from.same_architecture(to)?;
+        if from.mlp() != &self.mlp {
+            return Err(SymmetryError::Architectures {
+                first: self.mlp.dims_text(),
+                second: from.mlp().dims_text(),
+            });
+        }
+        for (what, got, expected) in [
+            ("nets of the target batch", to.len(), from.len()),
+            ("nets beyond the augmenter's capacity", from.len().saturating_sub(self.capacity), 0),
+        ] {
+            if got != expected {
+                return Err(SymmetryError::Length { what, got, expected });
+            }
+        }
+        let block = Block::new(&self.mlp, from.len());
+        match draws {
+            Draws::Seeded { seed, position } => {
+                self.record_draws(recording, op, block, seed, position, from.ids())?;
+            }
+            given => self.give(op, given, from.len())?,
+        }
+        Ok(self.record_op(recording, op, block, draws, from, to)?)
+    }
+
+    /// Records the drawing of everything that is not drawn where it is used.
+    fn record_draws(
+        &self,
+        recording: &mut Recording,
+        op: &Op,
+        block: Block,
+        seed: u64,
+        position: u32,
+        ids: &Buffer,
+    ) -> Result<(), GpuError> {
+        let uniform = |recording: &mut Recording, purpose, count, low, high, out: &Buffer| {
+            let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_DRAW_UNIFORM, &[])?;
+            let block = Block {
+                seed: philox::key(seed),
+                stream: philox::stream(purpose, position),
+                count: count as u32,
+                numbers: [low, high, 0.0, 0.0],
+                ..block
+            };
+            recording.dispatch(&pipeline, &block, &[ids, out], block.grid(&self.gpu, count));
+            Ok::<(), GpuError>(())
+        };
+        let moves = |recording: &mut Recording, purpose, kind, number, count| {
+            let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_DRAW_MOVES, &[("KIND", kind)])?;
+            let block = Block {
+                seed: philox::key(seed),
+                stream: philox::stream(purpose, position),
+                count,
+                numbers: [number, 0.0, 0.0, 0.0],
+                ..block
+            };
+            let grid = block.grid(&self.gpu, hidden_count(&self.mlp));
+            recording.dispatch(&pipeline, &block, &[ids, &self.moves], grid);
+            Ok(())
+        };
+        let numbers = &self.numbers;
+        match *op {
+            Op::Translate { range, depth } => {
+                let count = self.mlp.inputs();
+                uniform(recording, Purpose::TranslateOffset, count, -range, range, numbers)?;
+                let deepest = match depth {
+                    Depth::Random => self.mlp.depth() as f32,
+                    Depth::First => 2.0,
+                };
+                uniform(recording, Purpose::TranslateDepth, 1, 1.0, deepest, &self.depths)
+            }
+            Op::Rotate { degrees } | Op::RotateAxis { degrees, .. } => {
+                uniform(recording, Purpose::Rotation, 1, -degrees, degrees, numbers)
+            }
+            Op::RotateRandom => uniform(recording, Purpose::Rotation, 3, 0.0, 1.0, numbers),
+            Op::Scale { low, high } => uniform(recording, Purpose::Scale, 1, low, high, numbers),
+            Op::QuantileMasking { level } => {
+                uniform(recording, Purpose::QuantileLevel, 1, 0.0, level, numbers)
+            }
+            Op::SirenNegation { probability, per } => {
+                let kind = u32::from(per == Per::Layer);
+                moves(recording, Purpose::Negation, kind, probability, 0)
+            }
+            Op::SirenBias { k_max } => {
+                moves(recording, Purpose::PhaseShift, 2, half_period(&self.mlp), k_max)
+            }
+            Op::ReluScaling { range } => moves(recording, Purpose::ReluScaling, 3, range, 0),
+            Op::Permutation => moves(recording, Purpose::Permutation, 4, 0.0, 0),
+            Op::Masking { .. } | Op::GaussianNoise { .. } => Ok(()),
+        }
+    }
+
+    /// Uploads given draws.
+    fn give(&mut self, op: &Op, draws: Draws<'_>, nets: usize) -> Result<(), SymmetryError> {
+        let length = |got, each: usize| {
+            let expected = nets * each;
+            let error = SymmetryError::Length { what: "given draws", got, expected };
+            if got == expected { Ok(()) } else { Err(error) }
+        };
+        match (op, draws) {
+            (Op::Translate { .. }, Draws::Translation { offsets, depths }) => {
+                length(offsets.len(), self.mlp.inputs())?;
+                length(depths.len(), 1)?;
+                self.gpu.write(&self.numbers, 0, offsets);
+                self.gpu.write(&self.depths, 0, depths);
+            }
+            (
+                Op::Rotate { .. }
+                | Op::RotateAxis { .. }
+                | Op::RotateRandom
+                | Op::Scale { .. }
+                | Op::QuantileMasking { .. },
+                Draws::Numbers(numbers),
+            ) => {
+                length(numbers.len(), if matches!(op, Op::RotateRandom) { 3 } else { 1 })?;
+                self.gpu.write(&self.numbers, 0, numbers);
+            }
+            (
+                Op::SirenNegation { .. }
+                | Op::SirenBias { .. }
+                | Op::ReluScaling { .. }
+                | Op::Permutation,
+                Draws::Moves(moves),
+            ) => {
+                length(moves.len(), hidden_count(&self.mlp))?;
+                self.gpu.write(&self.moves, 0, moves);
+            }
+            (Op::Masking { .. } | Op::GaussianNoise { .. }, Draws::Elements(elements)) => {
+                length(elements.len(), self.mlp.param_count())?;
+                self.elements = self.gpu.upload("elements", elements)?;
+            }
+            _ => return Err(SymmetryError::Draws { operation: op.name() }),
+        }
+        Ok(())
+    }
+
+    fn record_op(
+        &self,
+        recording: &mut Recording,
+        op: &Op,
+        block: Block,
+        draws: Draws<'_>,
+        from: &NetBatch,
+        to: &NetBatch,
+    ) -> Result<(), GpuError> {
+        let gpu = &self.gpu;
+        let (source, out) = (from.params(), to.params());
+        let count = self.mlp.param_count();
+        let each = block.grid(gpu, count);
+        let quads = block.grid(gpu, count.div_ceil(4));
+        let (given, seed, position) = match draws {
+            Draws::Seeded { seed, position } => (0, seed, position),
+            _ => (1, 0, 0),
+        };
+        let element = |purpose, numbers| Block {
+            seed: philox::key(seed),
+            stream: philox::stream(purpose, position),
+            numbers,
+            ..block
+        };
+        match *op {
+            Op::Translate { .. } => {
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_TRANSLATE, &[])?;
+                let buffers = [&self.numbers, &self.depths, source, out];
+                recording.dispatch_linear(&pipeline, &block, &buffers, block.nets);
+            }
+            Op::Rotate { .. } | Op::RotateAxis { .. } | Op::RotateRandom | Op::Scale { .. } => {
+                let (kind, axis) = match *op {
+                    Op::Scale { .. } => (0, [0.0; 3]),
+                    Op::Rotate { .. } => (1, [0.0; 3]),
+                    Op::RotateAxis { axis, .. } => (2, axis),
+                    _ => (3, [0.0; 3]),
+                };
+                let length = axis.iter().map(|a| a * a).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+                let [x, y, z] = axis.map(|a| a / length);
+                let block = Block { numbers: [x, y, z, 0.0], ..block };
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_INPUT_MAP, &[("KIND", kind)])?;
+                recording.dispatch(&pipeline, &block, &[&self.numbers, source, out], each);
+            }
+            Op::SirenNegation { .. }
+            | Op::SirenBias { .. }
+            | Op::ReluScaling { .. }
+            | Op::Permutation => {
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_MOVE, &[])?;
+                recording.dispatch(&pipeline, &block, &[&self.moves, source, out], each);
+            }
+            Op::Masking { probability, rescale } => {
+                let factor = if rescale { 1.0 / (1.0 - probability) } else { 1.0 };
+                let block = element(Purpose::Mask, [probability, factor, 0.0, 0.0]);
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_MASK, &[("GIVEN", given)])?;
+                let buffers = [from.ids(), &self.elements, source, out];
+                recording.dispatch(&pipeline, &block, &buffers, quads);
+            }
+            Op::QuantileMasking { .. } => {
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_QUANTILE, &[])?;
+                let buffers = [&self.numbers, source, out];
+                recording.dispatch_linear(&pipeline, &block, &buffers, block.nets);
+            }
+            Op::GaussianNoise { level } => {
+                let spread = gpu.pipeline(&kernels::SYMMETRY_SPREAD, &[])?;
+                let tensors = 2 * block.layers;
+                let groups = [tensors, each[1], each[2]];
+                recording.dispatch(&spread, &block, &[source, &self.spreads], groups);
+                let block = element(Purpose::Noise, [level, 0.0, 0.0, 0.0]);
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_NOISE, &[("GIVEN", given)])?;
+                let buffers = [from.ids(), &self.elements, &self.spreads, source, out];
+                recording.dispatch(&pipeline, &block, &buffers, quads);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// pi / omega_0: the least shift of a bias that maps a sine neuron to plus or minus itself.
+pub(crate) fn half_period(mlp: &Mlp) -> f32 {
+    match mlp.activation {
+        Activation::Sine { omega_0 } => PI / omega_0,
+        Activation::Relu => 1.0,
+    }
+}
+
+/// A batch after a chain of operations, each seeded by its position in the chain. The result has the
+/// identities of `batch`.
+///
+/// # Errors
+/// As [`Augmenter::record`].
+pub fn augment(batch: &NetBatch, ops: &[Op], seed: u64) -> Result<NetBatch, SymmetryError> {
+    let gpu = batch.gpu();
+    let mut augmenter = Augmenter::new(gpu, batch.mlp(), batch.len())?;
+    let indices: Vec<u32> = (0..batch.len() as u32).collect();
+    let mut now = batch.pick(&indices)?;
+    let mut other = batch.pick(&indices)?;
+    for (position, op) in ops.iter().enumerate() {
+        let mut recording = gpu.record();
+        let draws = Draws::Seeded { seed, position: position as u32 };
+        augmenter.record(&mut recording, op, draws, &now, &other)?;
+        recording.submit()?;
+        std::mem::swap(&mut now, &mut other);
+    }
+    Ok(now)
+}

@@ -1,0 +1,20 @@
+//! Symmetries and augmentations of batches of nets, as GPU kernels.
+//!
+//! Every operation is a drawing and an application. Draws come from Philox by the identity of the net
+//! (seed, object, view, position in the chain), so a zoo augmented in chunks is the zoo augmented at
+//! once; or they are given ([`Draws`]), so that recorded draws can be replayed. Kernels:
+//! `shaders/symmetry/`; plain Rust twins: [`reference`].
+
+mod augment;
+mod block;
+mod error;
+pub mod moves;
+mod op;
+pub mod reference;
+
+pub(crate) use augment::half_period;
+pub use augment::{Augmenter, Draws, augment};
+pub(crate) use block::{Block, hidden_count};
+pub use error::SymmetryError;
+pub use moves::Move;
+pub use op::{Depth, Effect, Op, Per};

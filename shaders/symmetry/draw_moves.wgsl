@@ -1,0 +1,80 @@
+// Random moves of the hidden neurons (parts/moved.wgsl), one of five kinds:
+//
+//   0 negation per neuron   row = column = s,           s = -1 with probability numbers.x
+//   1 negation per layer    the same, one s for a layer
+//   2 SIREN bias            shift = k * numbers.x, column = (-1)^k,  k uniform on -k_max .. k_max - 1
+//   3 ReLU scaling          row = c, column = 1 / c,    c uniform on [1 - numbers.x, 1 + numbers.x)
+//   4 permutation           source of position r = the neuron whose random key has rank r in its layer
+//
+// k_max = count. The word of neuron h is philox(counter (h / 4, object, view, stream), seed)[h % 4]; a layer's
+// word is that of its first neuron. One thread per neuron, y (and z) over nets. Sorting by rank costs
+// width^2 comparisons, all independent, instead of the chain of swaps of a shuffle.
+
+//#include shared/philox.wgsl
+//#include symmetry/parts/shape.wgsl
+
+override KIND: u32;
+
+struct Move {
+  source: u32,
+  row: f32,
+  shift: f32,
+  column: f32,
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> ids: array<vec2<u32>>;              // [nets] (object, view)
+@group(0) @binding(2) var<storage, read_write> moves: array<Move>;           // [nets][hidden]
+
+fn block(net: u32, h: u32) -> vec4<u32> {
+  return philox4x32(vec4<u32>(h / 4u, ids[net], shape.stream), shape.seed);
+}
+
+fn unit(word: u32) -> f32 {
+  return f32(word >> 8u) * (1.0 / 16777216.0);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
+  let net = gid.z * grid.y + gid.y;
+  let h = gid.x;
+  if net >= shape.nets || h >= shape.hidden {
+    return;
+  }
+  var l = 0u;
+  while l + 2u < shape.layers && h >= shape.neuron[l + 1u].x {
+    l++;
+  }
+  let first = shape.neuron[l].x;
+  let width = shape.layer[l].w;
+  let own = h - first;
+  let word = block(net, h)[h % 4u];
+  let to = net * shape.hidden + h;
+  if KIND == 0u || KIND == 1u {
+    let chosen = select(block(net, first)[first % 4u], word, KIND == 0u);
+    let s = select(1.0, -1.0, unit(chosen) < shape.numbers.x);
+    moves[to] = Move(own, s, 0.0, s);
+  } else if KIND == 2u {
+    // The high word of a product is uniform up to 2^-24 for the few values there are.
+    let k = i32(((word >> 8u) * (2u * shape.count)) >> 24u) - i32(shape.count);
+    let odd = (k & 1) != 0;
+    moves[to] = Move(own, 1.0, f32(k) * shape.numbers.x, select(1.0, -1.0, odd));
+  } else if KIND == 3u {
+    let c = 1.0 + shape.numbers.x * (2.0 * unit(word) - 1.0);
+    moves[to] = Move(own, c, 0.0, 1.0 / c);
+  } else {
+    var rank = 0u;
+    for (var other = first / 4u; other <= (first + width - 1u) / 4u; other++) {
+      let words = block(net, 4u * other);
+//#for i in 0..4
+      {
+        let g = 4u * other + $iu;
+        if g >= first && g < first + width && (words[$i] < word || (words[$i] == word && g < h)) {
+          rank++;
+        }
+      }
+//#end
+    }
+    moves[net * shape.hidden + first + rank] = Move(own, 1.0, 0.0, 1.0);
+  }
+}
