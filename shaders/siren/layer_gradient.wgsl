@@ -1,6 +1,6 @@
 // Gradient of one layer over a segment of points:  dW[o][k] = sum_p delta[o][p] x[k][p],
-// db[o] = sum_p delta[o][p]. Every segment has its own copy, summed in order by adam.wgsl, so that
-// the result does not depend on timing.
+// db[o] = sum_p delta[o][p]. Every segment of a chunk has its own copy, to which later chunks add; the
+// copies are summed in order by adam.wgsl, so that the result does not depend on timing.
 // Workgroups: (ceil(inputs / 64) * segments of the chunk, ceil(outputs / 64), slots), segments
 // slowest; see parts/layer.wgsl. Here both operands are tiles of 64 rows by 16 points.
 
@@ -65,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 
-  let to = (group.z * layer.segments + layer.first_segment + segment) * layer.param_count;
+  let to = (group.z * layer.segments + segment) * layer.param_count;
 //#for i in 0..8
   {
     let row = row0 + 4u * r + ($iu & 3u) + ($iu >> 2u) * 32u;
@@ -74,12 +74,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       {
         let column = column0 + 4u * c + ($ku & 3u) + ($ku >> 2u) * 32u;
         if column < layer.inputs {
-          gradients[to + layer.weight + row * layer.inputs + column] = acc[2 * $i + ($k >> 2u)][$k & 3];
+          let at = to + layer.weight + row * layer.inputs + column;
+          let g = acc[2 * $i + ($k >> 2u)][$k & 3];
+          if layer.accumulate == 0u {
+            gradients[at] = g;
+          } else {
+            gradients[at] += g;
+          }
         }
       }
 //#end
       if column0 == 0u && c == 0u {
-        gradients[to + layer.bias + row] = bias$i;
+        let at = to + layer.bias + row;
+        if layer.accumulate == 0u {
+          gradients[at] = bias$i;
+        } else {
+          gradients[at] += bias$i;
+        }
       }
     }
   }

@@ -16,7 +16,7 @@ pub(crate) fn points_at_once(gpu: &Gpu, mlp: &Mlp, passes: usize) -> usize {
     let work = passes * mlp.dims.windows(2).map(|d| d[0] * d[1]).sum::<usize>();
     let (budget, most): (u64, u64) =
         if gpu.is_cpu() { (100_000_000, 16_384) } else { (25_000_000_000, 65_536) };
-    (budget / work as u64).clamp(256, most) as usize / TILE * TILE
+    (budget / work as u64).clamp(TILE as u64, most) as usize / TILE * TILE
 }
 
 /// `Layer` of the shaders.
@@ -34,7 +34,7 @@ pub(crate) struct LayerBlock {
     pub x_row: u32,
     pub x_slot: u32,
     pub segment: u32,
-    pub first_segment: u32,
+    pub accumulate: u32,
     pub segments: u32,
     pub omega: f32,
     pub offset: f32,
@@ -145,16 +145,16 @@ impl Layers {
         recording.dispatch(&self.backward, &block, &[active, params, delta, below], groups);
     }
 
-    /// Gradient of layer `l` by segments of `segment` points, `first_segment` and `segments` as in the shader.
+    /// Gradient of layer `l` by segments of `segment` points; `accumulate` and `segments` as in the shader.
     pub(crate) fn gradient(
         &self,
         recording: &mut Recording,
         l: usize,
         work: &Work,
-        [segment, first_segment, segments]: [u32; 3],
+        [segment, accumulate, segments]: [u32; 3],
         [delta, x, gradients]: [&Buffer; 3],
     ) {
-        let block = LayerBlock { segment, first_segment, segments, ..self.block(l, work) };
+        let block = LayerBlock { segment, accumulate, segments, ..self.block(l, work) };
         let here = work.chunk.div_ceil(segment);
         let groups = [Self::tiles(block.inputs) * here, Self::tiles(block.outputs), work.slots];
         recording.dispatch(&self.gradient, &block, &[delta, x, gradients], groups);

@@ -146,6 +146,14 @@ proptest! {
     }
 }
 
+/// Several chunks of points, whose gradients are added up.
+#[test]
+fn a_signal_in_chunks_agrees() {
+    let case = Case::new(&[2, 200, 180, 2], 2000, 1, 6);
+    check_gradient(&case, Kernel::Tiled);
+    check_exact_gradient(&case);
+}
+
 #[test]
 fn works_within_the_default_limits() {
     pollster::block_on(async {
@@ -222,6 +230,9 @@ fn batches_respect_the_binding_limit() {
         let mlp = Case::new(&[2, 32, 32, 1], 1, 1, 0).mlp;
         let plan = plan_fit(gpu, &mlp, 784, 1_000_000).unwrap();
         assert!(plan.nets_per_batch >= 4096 && plan.nets_per_batch < 1_000_000, "{plan:?}");
+        // A large picture as wide layers.
+        let wide = Case::new(&[2, 256, 256, 256, 3], 1, 1, 0).mlp;
+        assert!(plan_fit(gpu, &wide, 1024 * 1024, 1).unwrap().bytes < 256 << 20);
         let large = Case::new(&[2, 256, 256, 3], 1, 1, 0).mlp;
         let plan = plan_fit(gpu, &large, 512 * 512, 1000).unwrap();
         assert!((1..1000).contains(&plan.nets_per_batch), "{plan:?}");

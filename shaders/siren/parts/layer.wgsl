@@ -18,8 +18,8 @@ struct Layer {
   x_row: u32,
   x_slot: u32,
   segment: u32,       // gradient: points of a segment,
-  first_segment: u32, //   segments before this chunk,
-  segments: u32,      //   segments of a whole signal
+  accumulate: u32,    //   1: add to what earlier chunks wrote,
+  segments: u32,      //   segments of a chunk
   omega: f32,
   offset: f32,        // added to the output
   pad: u32,

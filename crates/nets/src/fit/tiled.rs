@@ -27,7 +27,7 @@ struct Cut {
     slots: usize,
     /// Points of a gradient segment.
     segment: usize,
-    /// Gradient segments of a signal.
+    /// Gradient segments of a chunk, each with a copy of the gradient.
     segments: usize,
     /// Loss blocks of a signal.
     blocks: usize,
@@ -39,14 +39,14 @@ impl Cut {
         let padded = points.next_multiple_of(TILE);
         let chunk = padded.min(at_once);
         let chunks = padded.div_ceil(chunk);
-        // Up to 64 copies of the gradient keep many workgroups busy without flooding memory.
-        let segment = padded.div_ceil(64).next_multiple_of(TILE).clamp(256.min(chunk), chunk);
+        // Up to 32 copies of the gradient keep many workgroups busy without flooding memory.
+        let segment = chunk.div_ceil(32).next_multiple_of(TILE).clamp(256.min(chunk), chunk);
         Cut {
             chunk,
             chunks,
             slots: (at_once / chunk).clamp(1, nets.max(1)),
             segment,
-            segments: chunks * chunk.div_ceil(segment),
+            segments: chunk.div_ceil(segment),
             blocks: chunks * chunk.div_ceil(BLOCK),
         }
     }
@@ -303,8 +303,7 @@ impl Tiled {
         let buffers = [&self.active, &self.targets, &self.output, &self.partials];
         recording.dispatch(&self.output_error, &output, &buffers, [blocks, 1, slots]);
 
-        let here = cut.chunk.div_ceil(cut.segment) as u32;
-        let segments = [cut.segment as u32, chunk as u32 * here, cut.segments as u32];
+        let segments = [cut.segment as u32, u32::from(chunk > 0), cut.segments as u32];
         for l in (0..depth).rev() {
             let delta = if l + 1 == depth { &self.output } else { &self.slopes[l] };
             let buffers = [delta, input(l), &self.gradients];
