@@ -122,7 +122,9 @@ pub enum MlpError {
         got: usize,
     },
     /// A width of zero or above [`MAX_WIDTH`].
-    #[error("width {got} at position {position} of the architecture; widths are 1 to {MAX_WIDTH}")]
+    #[error(
+        "width {got} at position {position} of the architecture (--dims); widths are 1 to {MAX_WIDTH}"
+    )]
     Width {
         /// Index into `dims`.
         position: usize,
@@ -130,7 +132,7 @@ pub enum MlpError {
         got: usize,
     },
     /// omega_0 not finite and positive.
-    #[error("omega_0 = {got}; it must be finite and above zero")]
+    #[error("omega_0 (--omega) = {got}; it must be finite and above zero")]
     Omega {
         /// The value given.
         got: f32,

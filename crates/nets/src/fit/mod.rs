@@ -67,7 +67,7 @@ impl FitSettings {
             Err(FitError::Setting { name, value: f64::from(value), expected })
         };
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
-            return bad("learning rate", self.learning_rate, "finite and above 0");
+            return bad("learning rate (--lr)", self.learning_rate, "finite and above 0");
         }
         for (name, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
             if !(0.0..1.0).contains(&beta) {
@@ -78,7 +78,7 @@ impl FitSettings {
             return bad("epsilon", self.epsilon, "finite and above 0");
         }
         match self.until_psnr {
-            Some(db) if !db.is_finite() => bad("PSNR to stop at", db, "finite"),
+            Some(db) if !db.is_finite() => bad("PSNR to stop at (--until-psnr)", db, "finite"),
             _ => Ok(()),
         }
     }
