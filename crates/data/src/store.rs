@@ -33,8 +33,8 @@ pub enum StoreError {
     },
     /// No space left, or a quota or size limit reached.
     #[error(
-        "{name}: no space for its {bytes} bytes in {store} ({source}); nothing was changed: free \
-         some space and run the same command again with --resume"
+        "{name}: no space for its {bytes} bytes in {store} ({source}); free some space \
+         and run the command again (a fit continues with --resume)"
     )]
     Full {
         /// The file being written.

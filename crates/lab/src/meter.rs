@@ -106,9 +106,22 @@ pub fn bytes_text(bytes: u64) -> String {
     if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
 }
 
-/// A count as a person reads it: `950`, `12.4k`, `3.1M`.
+/// A count or rate as a person reads it: `0.42`, `7.3`, `950`, `12.4k`, `3.1M`; two significant
+/// digits below 10, where whole numbers would say little or nothing.
 pub fn count_text(count: f64) -> String {
     match count {
+        c if c < 9.95 && c > 0.0 => {
+            let exponent = c.log10().floor();
+            let decimals = |e: f64| (1.0 - e).clamp(1.0, 9.0) as usize;
+            let text = format!("{c:.*}", decimals(exponent));
+            // 0.0996 rounds up to 0.10, which has a digit less.
+            match text.parse::<f64>() {
+                Ok(r) if r >= 10f64.powf(exponent + 1.0) => {
+                    format!("{c:.*}", decimals(exponent + 1.0))
+                }
+                _ => text,
+            }
+        }
         c if c < 1e4 => format!("{c:.0}"),
         c if c < 1e6 => format!("{:.1}k", c / 1e3),
         c => format!("{:.1}M", c / 1e6),
@@ -184,6 +197,17 @@ mod tests {
         assert_eq!(duration_text(3725.0), "1:02 h");
         assert_eq!(bytes_text(1023), "1023 B");
         assert_eq!(bytes_text(1536 * 1024), "1.5 MiB");
+        for (count, text) in [
+            (0.0, "0"),
+            (0.042, "0.042"),
+            (0.4, "0.40"),
+            (0.996, "1.0"),
+            (7.34, "7.3"),
+            (9.94, "9.9"),
+            (9.96, "10"),
+        ] {
+            assert_eq!(count_text(count), text);
+        }
         assert_eq!(count_text(950.0), "950");
         assert_eq!(count_text(12_400.0), "12.4k");
         assert_eq!(count_text(3_100_000.0), "3.1M");

@@ -12,6 +12,7 @@ use weightlab_data::{DirStore, ImportOptions, import_safetensors, import_torch};
 use weightlab_data::{export_safetensors, export_torch};
 use weightlab_lab::LabError;
 use weightlab_lab::meter::{bytes_text, networks_text};
+use weightlab_nets::Convention;
 
 /// Writes a zoo for others.
 pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
@@ -94,8 +95,17 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
         "views": report.views,
         "unlabelled": report.unlabelled,
         "converted": report.converted,
+        "assumed_convention": report.assumed.map(Convention::name),
     }}));
     out.line(&format!("{}: {}", args.out.display(), networks_text(report.nets)));
+    if let Some(assumed) = report.assumed {
+        // Another one draws another picture, so this is told even if quiet.
+        eprintln!(
+            "the files do not say under which convention the networks were made: {} is assumed; \
+             give --convention if it was another",
+            assumed.name()
+        );
+    }
     if report.unlabelled > 0 {
         out.note(&format!("{} networks have no label", report.unlabelled));
     }

@@ -1,6 +1,7 @@
 //! A zoo in the formats that others read.
 
 use super::error::TorchError;
+use super::sidecar::{SIDECAR_FILE, Sidecar};
 use super::splits::{SPLITS_FILE, Written};
 use super::write::write_torch_net;
 use crate::store::Store;
@@ -22,7 +23,8 @@ pub struct ExportReport {
 /// `splits.json`, which lists them as the reference code expects: with `root`, the name of the
 /// folder that `out` is, before every path, and the view as the third component from the end.
 /// Networks without a known label lie under `unlabelled` and have no entry `label`; networks
-/// without a known split are listed under `train`.
+/// without a known split are listed under `train`. Beside `splits.json`, `weightlab.json` records
+/// what the files do not say: the activation, the offset, the initialisation and the target range.
 ///
 /// # Errors
 /// A damaged zoo, or a store that cannot be written.
@@ -48,6 +50,9 @@ pub async fn export_torch<S: Store, O: Store>(
             report.bytes += bytes.len() as u64;
         }
     }
+    let sidecar = Sidecar { mlp: manifest.mlp.clone(), image_shape: manifest.image_shape }.to_json();
+    out.write(SIDECAR_FILE, &sidecar).await?;
+    report.bytes += sidecar.len() as u64;
     report.splits = [&splits.train, &splits.val, &splits.test].map(|s| s.len() as u64);
     let mut bytes = serde_json::to_vec_pretty(&splits).unwrap_or_default();
     bytes.push(b'\n');

@@ -6,6 +6,7 @@ use weightlab_nets::{Convention, Mlp};
 
 use super::error::TorchError;
 use super::read::read_torch;
+use super::sidecar::{SIDECAR_FILE, Sidecar};
 use super::splits::{Listed, Resolver, SPLITS_FILE, parse};
 use super::value::{Dtype, Value};
 use crate::store::Store;
@@ -44,13 +45,18 @@ pub struct ImportReport {
     pub unlabelled: u64,
     /// Networks with parameters of another type than 32-bit float, which were rounded to it.
     pub converted: u64,
+    /// The convention that was assumed, where neither the files nor the options named one.
+    pub assumed: Option<Convention>,
 }
 
 /// Imports a folder of `.pth` files, one per network, listed in its `splits.json`. The
 /// architecture is inferred from the shapes of the weights and biases, which must stand in layer
-/// order (`seq.0.weight`, `seq.0.bias`, ...); all files must agree. PSNR and steps become unknown.
+/// order (`seq.0.weight`, `seq.0.bias`, ...); all files must agree. Activation, offset and target
+/// range come from `weightlab.json`, if it is there, else from the convention of the options. PSNR
+/// and steps become unknown.
 ///
 /// # Errors
+/// A malformed `weightlab.json`, or one that disagrees with the tensors or the options.
 /// A missing or malformed `splits.json`; a listed file that is not there; a file that holds
 /// anything but one network of finite parameters.
 pub async fn import_torch<I: Store, O: Store>(
@@ -60,7 +66,13 @@ pub async fn import_torch<I: Store, O: Store>(
 ) -> Result<(Zoo<O>, ImportReport), TorchError> {
     let listing = parse(&input.read(SPLITS_FILE).await?, SPLITS_FILE)?;
     let mut report = ImportReport { views: listing.views, ..ImportReport::default() };
-    let convention = options.convention.unwrap_or(Convention::Dwsnets);
+    let recorded = match input.exists(SIDECAR_FILE).await? {
+        true => Some(Sidecar::from_json(&input.read(SIDECAR_FILE).await?)?),
+        false => None,
+    };
+    if recorded.is_none() && options.convention.is_none() {
+        report.assumed = Some(Convention::Dwsnets);
+    }
     let mut resolver = Resolver::default();
     let mut zoo: Option<Zoo<O>> = None;
     let mut out = Some(out);
@@ -69,9 +81,13 @@ pub async fn import_torch<I: Store, O: Store>(
         let file = resolver.find(input, &net.path).await?;
         let (dims, params, label, converted) = read_net(&input.read(&file).await?, &file)?;
         if let Some(store) = out.take() {
-            let mlp = Mlp::new(&dims, convention)
-                .map_err(|source| ZooError::Mlp { file: file.clone(), source })?;
+            let mlp = match &recorded {
+                Some(recorded) => agreed(recorded, &dims, options.convention, &file)?,
+                None => Mlp::new(&dims, options.convention.unwrap_or(Convention::Dwsnets))
+                    .map_err(|source| ZooError::Mlp { file: file.clone(), source })?,
+            };
             let mut manifest = ZooManifest::new(mlp, 0);
+            manifest.image_shape = recorded.as_ref().and_then(|r| r.image_shape);
             manifest.nets_per_shard = options.nets_per_shard;
             manifest.splits = Some(split_ranges(&listing.nets));
             zoo = Some(Zoo::create(store, manifest).await?);
@@ -116,6 +132,49 @@ pub async fn import_torch<I: Store, O: Store>(
     Ok((zoo, report))
 }
 
+/// The recorded architecture, if the first file and the options agree with it.
+fn agreed(
+    recorded: &Sidecar,
+    dims: &[usize],
+    convention: Option<Convention>,
+    file: &str,
+) -> Result<Mlp, TorchError> {
+    let mlp = &recorded.mlp;
+    if mlp.dims != dims {
+        return Err(content(
+            SIDECAR_FILE,
+            "dims",
+            mlp.dims_text(),
+            format!("{}, the shapes in {file}", dims_text(dims)),
+            "take the weightlab.json that was exported with these networks, or delete it and give \
+             --convention",
+        ));
+    }
+    if let Some([height, width, channels]) = recorded.image_shape
+        && (height == 0 || width == 0 || channels != mlp.outputs())
+    {
+        return Err(content(
+            SIDECAR_FILE,
+            "image_shape",
+            format!("{height} x {width} x {channels}"),
+            format!("height, width and {} per pixel", mlp.outputs()),
+            "take the weightlab.json that was exported with these networks, or leave image_shape out",
+        ));
+    }
+    if let Some(asked) = convention
+        && Mlp::new(dims, asked).ok().as_ref() != Some(mlp)
+    {
+        return Err(content(
+            SIDECAR_FILE,
+            "convention",
+            mlp.convention().map_or("one of its own", Convention::name).to_string(),
+            format!("{}, as was asked for", asked.name()),
+            "leave --convention out to take what is recorded",
+        ));
+    }
+    Ok(mlp.clone())
+}
+
 /// Imports one safetensors file with `seq.{l}.weight` `[n, out, in]` and `seq.{l}.bias`
 /// `[n, out]`, as [`export_safetensors`](crate::export_safetensors) writes it. What else a shard
 /// holds is optional: `label` (else -1), `object` (else the position), `view` (else 0), `psnr`,
@@ -131,7 +190,7 @@ pub async fn import_safetensors<O: Store>(
     options: &ImportOptions,
 ) -> Result<(Zoo<O>, ImportReport), ZooError> {
     let tensors = Tensors::parse(bytes, file)?;
-    let (mlp, n) = stacked_mlp(&tensors, file, options.convention)?;
+    let (mlp, n, assumed) = stacked_mlp(&tensors, file, options.convention)?;
     let or = |name: &str, default: Vec<i64>| {
         if tensors.has(name) { tensors.i64(name) } else { Ok(default) }
     };
@@ -166,17 +225,19 @@ pub async fn import_safetensors<O: Store>(
     let report = ImportReport {
         nets: n as u64,
         unlabelled: all.labels.iter().filter(|&&l| l < 0).count() as u64,
+        assumed,
         ..ImportReport::default()
     };
     Ok((zoo, report))
 }
 
-/// The architecture that a stacked file records or that its shapes imply, and the count.
+/// The architecture that a stacked file records or that its shapes imply, the count, and the
+/// convention where it had to be assumed.
 fn stacked_mlp(
     tensors: &Tensors<'_>,
     file: &str,
     convention: Option<Convention>,
-) -> Result<(Mlp, usize), ZooError> {
+) -> Result<(Mlp, usize, Option<Convention>), ZooError> {
     let mut dims = Vec::new();
     let mut count = 0;
     for l in 0.. {
@@ -201,6 +262,7 @@ fn stacked_mlp(
     }
     let named =
         |c| Mlp::new(&dims, c).map_err(|source| ZooError::Mlp { file: file.to_string(), source });
+    let mut assumed = None;
     let mlp = match (header_mlp(tensors, file)?, convention) {
         (Some(recorded), Some(asked)) if recorded != named(asked)? => {
             return Err(ZooError::invalid(
@@ -211,9 +273,13 @@ fn stacked_mlp(
             ));
         }
         (Some(recorded), _) => recorded,
-        (None, asked) => named(asked.unwrap_or(Convention::Dwsnets))?,
+        (None, Some(asked)) => named(asked)?,
+        (None, None) => {
+            assumed = Some(Convention::Dwsnets);
+            named(Convention::Dwsnets)?
+        }
     };
-    Ok((mlp, count))
+    Ok((mlp, count, assumed))
 }
 
 /// Widths, parameters, label, and whether anything was rounded.

@@ -12,6 +12,7 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod pickle;
 pub(crate) mod read;
+pub(crate) mod sidecar;
 pub(crate) mod splits;
 pub(crate) mod value;
 pub(crate) mod write;

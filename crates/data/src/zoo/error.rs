@@ -76,7 +76,7 @@ pub enum ZooError {
     /// The bytes are not those that were written.
     #[error(
         "{file}: its BLAKE3 hash is {found}, but zoo.json records {expected}: the file is damaged; \
-         restore it from a copy, or delete it with zoo.json and fit again"
+         restore it from a copy, or delete the whole folder of the zoo and fit again"
     )]
     Hash {
         /// The file.

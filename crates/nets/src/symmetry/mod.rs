@@ -3,7 +3,7 @@
 //! Every operation is a drawing and an application. Draws come from Philox by the identity of the net
 //! (seed, object, view, position in the chain), so a zoo augmented in chunks is the zoo augmented at
 //! once; or they are given ([`Draws`]), so that recorded draws can be replayed. Kernels:
-//! `shaders/symmetry/`; plain Rust twins: [`reference`].
+//! `shaders/symmetry/`; plain Rust twins: [`mod@reference`].
 
 mod augment;
 mod block;
