@@ -10,7 +10,7 @@ use weightlab_data::{
     export_safetensors, export_torch, import_safetensors, import_torch, read_torch,
     write_torch_net,
 };
-use weightlab_nets::{Convention, Mlp};
+use weightlab_nets::{Activation, Convention, Mlp};
 
 const PLAN: Plan = Plan { objects: [10, 15], views: 2, part: None };
 
@@ -75,10 +75,64 @@ fn out_to_pytorch_and_back_is_the_same_bit_for_bit() {
     assert_eq!(back.manifest().mlp, mlp());
     assert_eq!(back.manifest().splits, Some(splits));
     assert_eq!((report.nets, report.unlabelled, report.converted), (10, 0, 0));
+    assert_eq!(report.assumed, None);
     assert_eq!(report.views, ["view_000", "view_001"]);
     assert_eq!(report.splits, BTreeMap::from([("test".into(), 6), ("train".into(), 4)]));
     let all = block(back.load_all()).unwrap();
     assert!(all.psnr.iter().all(|p| p.is_nan()) && all.steps.iter().all(|&s| s == 0));
+}
+
+/// A zoo of another convention and frequency than those that are assumed, exported.
+fn exported_with_its_own_convention() -> (Mlp, MemStore) {
+    let mut own = Mlp::new(&[2, 3, 2, 1], Convention::Sitzmann).unwrap();
+    own.activation = Activation::Sine { omega_0: 17.3 };
+    let mut manifest = weightlab_data::ZooManifest::new(own.clone(), 1);
+    manifest.image_shape = Some([5, 7, 1]);
+    let mut zoo = block(Zoo::create(MemStore::new(), manifest)).unwrap();
+    block(zoo.append(&shard(&PLAN, &own, 0, 2))).unwrap();
+    let out = MemStore::new();
+    block(export_torch(&zoo, &out, "z")).unwrap();
+    (own, out)
+}
+
+#[test]
+fn the_convention_survives_the_way_to_pytorch_and_back() {
+    let (own, out) = exported_with_its_own_convention();
+    let (back, report) = block(import_torch(&out, MemStore::new(), &options(4))).unwrap();
+    assert_eq!(back.manifest().mlp, own);
+    assert_eq!(back.manifest().convention, own.convention().map(|c| c.name().to_string()));
+    assert_eq!(back.manifest().image_shape, Some([5, 7, 1]));
+    assert_eq!(report.assumed, None);
+
+    // The file is for others too: its fields are spelt out.
+    let json: serde_json::Value =
+        serde_json::from_slice(&block(out.read("weightlab.json")).unwrap()).unwrap();
+    assert_eq!(json["mlp"]["dims"], serde_json::json!([2, 3, 2, 1]));
+    assert_eq!(json["mlp"]["target_range"], serde_json::json!([-1.0, 1.0]));
+
+    let dwsnets = ImportOptions { convention: Some(Convention::Dwsnets), ..options(4) };
+    let error = block(import_torch(&out, MemStore::new(), &dwsnets)).unwrap_err();
+    says(&error, &["weightlab.json", "dwsnets, as was asked for"]);
+}
+
+#[test]
+fn a_recorded_architecture_must_be_that_of_the_tensors() {
+    let (own, out) = exported_with_its_own_convention();
+    let put = |value: &serde_json::Value| {
+        block(out.write("weightlab.json", value.to_string().as_bytes())).unwrap();
+        let store = MemStore::new();
+        let error = block(import_torch(&out, store.clone(), &options(4))).unwrap_err();
+        assert_eq!(block(store.list()).unwrap(), Vec::<String>::new(), "nothing was begun");
+        error
+    };
+    let mut wider = own.clone();
+    wider.dims[1] = 4;
+    says(&put(&serde_json::json!({"mlp": wider})), &["weightlab.json", "2-4-2-1", "2-3-2-1"]);
+    let rgb = serde_json::json!({"mlp": own, "image_shape": [5, 7, 3]});
+    says(&put(&rgb), &["weightlab.json", "image_shape", "5 x 7 x 3"]);
+    says(&put(&serde_json::json!({"mlp": own, "omega": 3})), &["weightlab.json", "omega"]);
+    wider.dims[1] = 100_000;
+    says(&put(&serde_json::json!({"mlp": wider})), &["weightlab.json", "100000"]);
 }
 
 #[test]

@@ -50,7 +50,8 @@ pub async fn export_torch<S: Store, O: Store>(
             report.bytes += bytes.len() as u64;
         }
     }
-    let sidecar = Sidecar { mlp: manifest.mlp.clone(), image_shape: manifest.image_shape }.to_json();
+    let sidecar =
+        Sidecar { mlp: manifest.mlp.clone(), image_shape: manifest.image_shape }.to_json();
     out.write(SIDECAR_FILE, &sidecar).await?;
     report.bytes += sidecar.len() as u64;
     report.splits = [&splits.train, &splits.val, &splits.test].map(|s| s.len() as u64);
