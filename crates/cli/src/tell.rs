@@ -52,6 +52,7 @@ pub fn error(out: &Out, error: &Error) -> ExitCode {
     } else if let Some(e) = error.downcast_ref::<Usage>() {
         (e.hint.to_owned(), 2)
     } else if let Some(e) = error.downcast_ref::<JobFailed>() {
+        said = e.what.contains(&e.hint);
         (e.hint.clone(), 1)
     } else {
         (String::new(), 1)

@@ -193,7 +193,7 @@ fn damaged_zoos() {
     wrong[middle] ^= 1;
     fs::write(&shard, wrong).unwrap();
     for said in [inspect(), run(dir.path(), &["render", "zoo", "--out", "x.png", "--json"])] {
-        refused(&said, 1, &["nets-00000.safetensors", "BLAKE3"]);
+        refused(&said, 1, &["nets-00000.safetensors", "BLAKE3", "delete the whole folder"]);
     }
     assert!(!dir.path().join("x.png").exists());
     fs::remove_file(&shard).unwrap();
@@ -245,6 +245,7 @@ fn a_full_disk_leaves_the_zoo_as_it_was() {
     };
     let said = limited(dir.path());
     refused(&said, 1, &["nets-00000.safetensors", "no space"]);
+    assert_eq!(said.stderr.matches("free some space").count(), 1, "{said:?}");
     // The manifest is whole and lists nothing that is not there.
     let inspect = ok(dir.path(), &["inspect", "zoo", "--json"]);
     assert_eq!(inspect.last()["zoo"]["nets"], 0);

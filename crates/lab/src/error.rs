@@ -150,7 +150,11 @@ impl LabError {
             LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) | LabError::Symmetry(_) => {
                 "correct the option; `weightlab help` explains it"
             }
-            LabError::Torch(_) => "check the folder: splits.json and one .pth file per network",
+            LabError::Torch(e) => match &**e {
+                TorchError::Store(e) => store_hint(e),
+                TorchError::Zoo(e) => zoo_hint(e),
+                _ => "check the folder: splits.json and one .pth file per network",
+            },
             LabError::Source(_) => "check the path and the files of the source",
             LabError::Dims { .. } => "leave --dims out for an architecture that fits the images",
             LabError::Offset { .. } | LabError::Zero { .. } => "correct the option",
@@ -243,7 +247,10 @@ fn zoo_hint(error: &ZooError) -> &'static str {
 
 fn store_hint(error: &StoreError) -> &'static str {
     match error {
-        StoreError::Full { .. } => "free some space and run the same command with --resume",
+        // Word for word as in the message, so that it is told once.
+        StoreError::Full { .. } => {
+            "free some space and run the command again (a fit continues with --resume)"
+        }
         StoreError::NotFound { .. } => "check the path",
         _ => "check the path and its permissions",
     }
