@@ -57,6 +57,16 @@ fn export_and_import_keep_every_bit() {
     let said = ok(dir.path(), &["import", "torch", "--out", "back", "--json"]);
     assert_eq!(said.last()["imported"]["nets"], 10);
     assert_eq!(said.last()["imported"]["unlabelled"], 0);
+    assert!(!said.stderr.contains("assumed"), "weightlab.json says it: {said:?}");
+    // As others lay out such a folder, without weightlab.json.
+    let sidecar = dir.path().join("torch/weightlab.json");
+    let recorded = std::fs::read(&sidecar).unwrap();
+    std::fs::remove_file(&sidecar).unwrap();
+    let said = ok(dir.path(), &["import", "torch", "--out", "guess", "--quiet"]);
+    assert!(said.stderr.contains("dwsnets is assumed"), "{said:?}");
+    let line = ["import", "torch", "--out", "given", "--convention", "dwsnets"];
+    assert!(!ok(dir.path(), &line).stderr.contains("assumed"));
+    std::fs::write(&sidecar, recorded).unwrap();
 
     ok(dir.path(), &["export", "zoo", "--format", "safetensors", "--out", "all.safetensors"]);
     ok(dir.path(), &["import", "all.safetensors", "--out", "again"]);
