@@ -81,11 +81,33 @@ fn sharded_and_merged_equals_whole() {
     assert_eq!(files(&dir.path().join("merged")), files(&dir.path().join("whole")));
 
     // What is missing is named, and what is there twice is refused.
-    let said = ok(dir.path(), &["merge", "part-0", "part-2", "--out", "holes", "--json"]);
+    let said =
+        run(dir.path(), &["merge", "part-0", "part-2", "--out", "holes", "--json", "--quiet"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
     assert_eq!(said.last()["merged"]["complete"], false);
-    assert!(said.stderr.contains("warning"), "{said:?}");
+    // Eight objects in three parts: 0 to 1, 2 to 4, 5 to 7.
+    for word in ["warning", "holes", "incomplete", "2 to 4"] {
+        assert!(said.stderr.contains(word), "{said:?}");
+    }
+    assert_eq!(ok(dir.path(), &["inspect", "holes", "--json"]).last()["zoo"]["nets"], 10);
     let said = run(dir.path(), &["merge", "part-0", "part-0", "--out", "twice", "--json"]);
     assert_eq!(said.code, Some(1), "{said:?}");
+}
+
+#[test]
+fn a_fit_in_which_every_network_diverges_fails_and_keeps_the_zoo() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 8);
+    let said = run(dir.path(), &[&JOB[..], &["--out", "zoo", "--lr", "1e38", "--json"]].concat());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("every network diverged (16 of 16)"), "{said:?}");
+    assert!(said.stderr.contains("--lr"), "{said:?}");
+    assert_eq!(said.stderr.matches("diverged after").count(), 10, "{said:?}");
+    assert!(said.stderr.contains("6 networks more diverged"), "{said:?}");
+    // JSON has them all.
+    assert_eq!(said.json().iter().filter(|l| l["warning"].is_object()).count(), 16);
+    assert!(said.last()["failed"]["what"].as_str().unwrap().contains("diverged"));
+    assert_eq!(ok(dir.path(), &["inspect", "zoo", "--json"]).last()["zoo"]["nets"], 16);
 }
 
 #[test]

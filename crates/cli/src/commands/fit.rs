@@ -17,6 +17,8 @@ use weightlab_lab::meter::{bytes_text, duration_text, networks_text};
 use weightlab_lab::{FitJob, FitOptions, LabError};
 use weightlab_nets::{Activation, FitSettings, Mlp};
 
+/// Divergences told one by one; what follows is counted.
+const DIVERGED_LINES: u64 = 10;
 /// Between two progress objects.
 const JSON_EVERY: Duration = Duration::from_millis(500);
 
@@ -52,7 +54,20 @@ pub async fn run(global: &Global, out: &Out, args: &FitArgs) -> Result<ExitCode>
     let mut job = FitJob::new(&gpu, images, &mlp, options, DirStore::new(&args.out)).await?;
     match drive(&mut job, out).await? {
         End::Finished(run) => {
-            out.line(&summary(&run.finished));
+            let finished = &run.finished;
+            out.line(&summary(finished));
+            if finished.nets > 0 && finished.diverged.len() as u64 == finished.nets {
+                return Err(JobFailed {
+                    what: format!(
+                        "every network diverged ({} of {}): {} holds no usable network",
+                        finished.nets,
+                        finished.nets,
+                        args.out.display()
+                    ),
+                    hint: "fit again into another folder with a smaller --lr".to_owned(),
+                }
+                .into());
+            }
             Ok(ExitCode::SUCCESS)
         }
         End::Interrupted => {
@@ -119,6 +134,7 @@ pub async fn drive(job: &mut FitJob<DirStore>, out: &Out) -> Result<End> {
     interrupt::watch();
     let mut line = Line::new(out);
     let (mut started, mut metrics) = (None, Vec::new());
+    let mut diverged = 0;
     let mut shown: Option<Instant> = None;
     while let Some(message) = job.next().await {
         let due = match &message {
@@ -143,25 +159,41 @@ pub async fn drive(job: &mut FitJob<DirStore>, out: &Out) -> Result<End> {
                 show(&mut line, &p);
             }
             Message::Metric(m) => metrics.push(m),
-            Message::Warning(w) => line.note(out, &format!("warning: {}", w.what)),
+            Message::Warning(w) => {
+                diverged += u64::from(w.diverged.is_some());
+                if w.diverged.is_none() || diverged <= DIVERGED_LINES {
+                    line.note(out, &format!("warning: {}", w.what));
+                }
+            }
             Message::Finished(finished) => {
                 line.clear();
+                note_more_diverged(out, diverged);
                 let Some(started) = started else { break };
                 return Ok(End::Finished(Box::new(Run { started, finished, metrics })));
             }
             Message::Failed(failed) => {
                 line.clear();
+                note_more_diverged(out, diverged);
                 return Err(JobFailed { what: failed.what, hint: failed.hint }.into());
             }
             _ => {}
         }
         if interrupt::requested() {
             line.clear();
+            note_more_diverged(out, diverged);
             return Ok(End::Interrupted);
         }
     }
     line.clear();
     anyhow::bail!("the job ended without a result; this is a defect of the program")
+}
+
+/// The divergences that were not told one by one.
+fn note_more_diverged(out: &Out, diverged: u64) {
+    if diverged > DIVERGED_LINES {
+        let more = networks_text(diverged - DIVERGED_LINES);
+        out.note(&format!("warning: {more} more diverged: {diverged} in this run"));
+    }
 }
 
 fn show(line: &mut Line, progress: &Progress) {

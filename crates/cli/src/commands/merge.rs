@@ -10,7 +10,8 @@ use weightlab_data::DirStore;
 use weightlab_lab::LabError;
 use weightlab_lab::meter::networks_text;
 
-/// Merges zoos.
+/// Merges zoos. Gaps are a failure, though what there is has been written: a script that goes on
+/// with the result must notice.
 pub async fn run(out: &Out, args: &MergeArgs) -> Result<ExitCode> {
     let mut zoos = Vec::new();
     for path in &args.zoos {
@@ -27,11 +28,33 @@ pub async fn run(out: &Out, args: &MergeArgs) -> Result<ExitCode> {
     out.line(&format!("{}: {}", args.out.display(), networks_text(report.nets)));
     if !report.is_complete() {
         let missing: Vec<String> =
-            report.missing.iter().map(|[a, b]| format!("{a} to {}", b - 1)).collect();
-        out.note(&format!(
-            "warning: the job planned objects that no zoo holds: {}. Fit the missing parts and merge again",
+            report.missing.iter().map(|&range| objects_text(range)).collect();
+        eprintln!(
+            "warning: {} was written but is incomplete: the job planned objects that no zoo holds \
+             in full: {}. Fit the missing parts and merge again into another folder",
+            args.out.display(),
             missing.join(", ")
-        ));
+        );
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Objects `[first, end)` as a person reads them.
+fn objects_text([first, end]: [i64; 2]) -> String {
+    match end - 1 {
+        last if last == first => first.to_string(),
+        last => format!("{first} to {last}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_name_their_last_object() {
+        assert_eq!(objects_text([2, 5]), "2 to 4");
+        assert_eq!(objects_text([7, 8]), "7");
+    }
 }
