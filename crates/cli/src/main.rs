@@ -5,6 +5,7 @@ mod commands;
 mod interrupt;
 mod output;
 mod progress;
+mod surroundings;
 mod tell;
 
 use args::{Cli, Command};
@@ -13,6 +14,7 @@ use output::Out;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    surroundings::settle();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -37,15 +37,12 @@ impl DirStore {
     }
 
     fn write_io(&self, name: &str, bytes: usize, source: io::Error) -> StoreError {
+        let (file, store, bytes) = (name.to_string(), self.describe(), bytes as u64);
         match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                StoreError::Full {
-                    name: name.to_string(),
-                    store: self.describe(),
-                    bytes: bytes as u64,
-                    source,
-                }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                StoreError::Full { name: file, store, bytes, source }
             }
+            ErrorKind::FileTooLarge => StoreError::TooLarge { name: file, store, bytes, source },
             _ => self.io("write", name, source),
         }
     }

@@ -31,12 +31,27 @@ pub enum StoreError {
         /// The name given.
         name: String,
     },
-    /// No space left, or a quota or size limit reached.
+    /// No space left, or a quota reached.
     #[error(
         "{name}: no space for its {bytes} bytes in {store} ({source}); free some space \
          and run the command again (a fit continues with --resume)"
     )]
     Full {
+        /// The file being written.
+        name: String,
+        /// Which store.
+        store: String,
+        /// Length of the whole file.
+        bytes: u64,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file larger than the process or the file system may make.
+    #[error(
+        "{name}: its {bytes} bytes are more than one file may have in {store} ({source}); raise the limit \
+         (`ulimit -f`) or use another disk, and run the command again (a fit continues with --resume)"
+    )]
+    TooLarge {
         /// The file being written.
         name: String,
         /// Which store.

@@ -251,6 +251,7 @@ fn store_hint(error: &StoreError) -> &'static str {
         StoreError::Full { .. } => {
             "free some space and run the command again (a fit continues with --resume)"
         }
+        StoreError::TooLarge { .. } => "raise the limit (`ulimit -f`) or use another disk",
         StoreError::NotFound { .. } => "check the path",
         _ => "check the path and its permissions",
     }
