@@ -7,8 +7,14 @@ use anyhow::{Result, bail};
 use crate::run::{capture, cargo, root, run, shown, target_dir};
 
 /// The crates that have to compile for the browser.
-const LIBRARIES: [&str; 5] =
-    ["weightlab-kernels", "weightlab-gpu", "weightlab-nets", "weightlab-data", "weightlab-lab"];
+const LIBRARIES: [&str; 6] = [
+    "weightlab-kernels",
+    "weightlab-gpu",
+    "weightlab-nets",
+    "weightlab-learn",
+    "weightlab-data",
+    "weightlab-lab",
+];
 
 /// What must not be among their dependencies there, and why.
 const BANNED: [(&str, &str); 6] = [
