@@ -14,6 +14,7 @@
 
 mod adapter;
 mod error;
+mod lavapipe;
 mod pipeline;
 mod recording;
 
@@ -171,10 +172,18 @@ impl Gpu {
         if let Some(found) = self.inner.pipelines.lock().expect("not poisoned").get(&key) {
             return Ok(found.clone());
         }
-        let made = Arc::new(Pipeline::new(&self.inner.device, shader, constants)?);
+        let made = Arc::new(Pipeline::new(&self.inner.device, shader, constants, self.driver())?);
         self.check()?;
         self.inner.pipelines.lock().expect("not poisoned").insert(key, made.clone());
         Ok(made)
+    }
+
+    fn driver(&self) -> pipeline::Driver {
+        let report = self.report();
+        pipeline::Driver {
+            lavapipe: self.is_cpu() && report.backend == "vulkan",
+            max_storage_buffers: report.max_storage_buffers,
+        }
     }
 
     /// An empty list of commands.

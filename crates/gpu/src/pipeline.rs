@@ -1,6 +1,7 @@
 //! Compute pipelines from `weightlab_kernels` shaders.
 
-use crate::GpuError;
+use crate::{GpuError, lavapipe};
+use std::borrow::Cow;
 use weightlab_kernels::{Binding, Shader};
 
 /// A compiled shader with its overridable constants fixed.
@@ -9,6 +10,14 @@ pub struct Pipeline {
     pub(crate) raw: wgpu::ComputePipeline,
     pub(crate) layout: wgpu::BindGroupLayout,
     pub(crate) shader: &'static Shader,
+}
+
+/// What of the driver matters to how a pipeline is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Driver {
+    /// Mesa's software renderer, natively; see [`lavapipe`].
+    pub lavapipe: bool,
+    pub max_storage_buffers: u32,
 }
 
 /// What makes two pipelines the same.
@@ -31,6 +40,7 @@ impl Pipeline {
         device: &wgpu::Device,
         shader: &'static Shader,
         constants: &[(&'static str, u32)],
+        driver: Driver,
     ) -> Result<Pipeline, GpuError> {
         let mut got: Vec<_> = constants.iter().map(|(name, _)| *name).collect();
         let mut expected = shader.overrides.to_vec();
@@ -40,6 +50,8 @@ impl Pipeline {
             return Err(GpuError::Constants { shader: shader.name, got, expected });
         }
 
+        let moved =
+            driver.lavapipe && lavapipe::replaces_uniform(shader, driver.max_storage_buffers);
         let entries: Vec<_> = shader
             .bindings
             .iter()
@@ -49,8 +61,10 @@ impl Pipeline {
                 visibility: wgpu::ShaderStages::COMPUTE,
                 ty: wgpu::BindingType::Buffer {
                     ty: match binding {
-                        Binding::Uniform => wgpu::BufferBindingType::Uniform,
-                        Binding::ReadOnly => wgpu::BufferBindingType::Storage { read_only: true },
+                        Binding::Uniform if !moved => wgpu::BufferBindingType::Uniform,
+                        Binding::Uniform | Binding::ReadOnly => {
+                            wgpu::BufferBindingType::Storage { read_only: true }
+                        }
                         Binding::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
                     },
                     has_dynamic_offset: *binding == Binding::Uniform,
@@ -70,7 +84,11 @@ impl Pipeline {
         });
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(shader.name),
-            source: wgpu::ShaderSource::Wgsl(shader.source.into()),
+            source: wgpu::ShaderSource::Wgsl(if moved {
+                lavapipe::without_uniform(shader.source)
+            } else {
+                Cow::Borrowed(shader.source)
+            }),
         });
         let constants: Vec<_> = constants.iter().map(|(n, v)| (*n, f64::from(*v))).collect();
         let raw = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {

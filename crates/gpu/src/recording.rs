@@ -29,7 +29,10 @@ pub(crate) fn uniform_buffer(device: &wgpu::Device, bytes: u64) -> wgpu::Buffer 
     device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("uniforms"),
         size: bytes,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        // Storage: see `lavapipe`.
+        usage: wgpu::BufferUsages::UNIFORM
+            | wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     })
 }
