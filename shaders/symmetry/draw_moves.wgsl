@@ -7,11 +7,10 @@
 //   4 permutation           source of position r = the neuron whose random key has rank r in its layer
 //
 // k_max = count. The word of neuron h is philox(counter (h / 4, object, view, stream), seed)[h % 4]; a layer's
-// word is that of its first neuron. One thread per neuron, y (and z) over nets. Sorting by rank costs
-// width^2 comparisons, all independent, instead of the chain of swaps of a shuffle.
+// word is that of its first neuron. One thread per neuron, y (and z) over nets.
 
-//#include shared/philox.wgsl
 //#include symmetry/parts/shape.wgsl
+//#include symmetry/parts/rank.wgsl
 
 override KIND: u32;
 
@@ -25,10 +24,6 @@ struct Move {
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> ids: array<vec2<u32>>;              // [nets] (object, view)
 @group(0) @binding(2) var<storage, read_write> moves: array<Move>;           // [nets][hidden]
-
-fn block(net: u32, h: u32) -> vec4<u32> {
-  return philox4x32(vec4<u32>(h / 4u, ids[net], shape.stream), shape.seed);
-}
 
 fn unit(word: u32) -> f32 {
   return f32(word >> 8u) * (1.0 / 16777216.0);
@@ -48,10 +43,10 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
   let first = shape.neuron[l].x;
   let width = shape.layer[l].w;
   let own = h - first;
-  let word = block(net, h)[h % 4u];
+  let word = words_of(ids[net], h)[h % 4u];
   let to = net * shape.hidden + h;
   if KIND == 0u || KIND == 1u {
-    let chosen = select(block(net, first)[first % 4u], word, KIND == 0u);
+    let chosen = select(words_of(ids[net], first)[first % 4u], word, KIND == 0u);
     let s = select(1.0, -1.0, unit(chosen) < shape.numbers.x);
     moves[to] = Move(own, s, 0.0, s);
   } else if KIND == 2u {
@@ -63,18 +58,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     let c = 1.0 + shape.numbers.x * (2.0 * unit(word) - 1.0);
     moves[to] = Move(own, c, 0.0, 1.0 / c);
   } else {
-    var rank = 0u;
-    for (var other = first / 4u; other <= (first + width - 1u) / 4u; other++) {
-      let words = block(net, 4u * other);
-//#for i in 0..4
-      {
-        let g = 4u * other + $iu;
-        if g >= first && g < first + width && (words[$i] < word || (words[$i] == word && g < h)) {
-          rank++;
-        }
-      }
-//#end
-    }
-    moves[net * shape.hidden + first + rank] = Move(own, 1.0, 0.0, 1.0);
+    moves[net * shape.hidden + first + rank_of(ids[net], h, first, width)] = Move(own, 1.0, 0.0, 1.0);
   }
 }

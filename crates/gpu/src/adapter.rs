@@ -204,6 +204,7 @@ impl Gpu {
                 pipelines: Mutex::default(),
                 uniforms: Mutex::new(uniforms),
                 live_bytes: Arc::default(),
+                counters: Default::default(),
             }),
         })
     }

@@ -13,12 +13,14 @@
 )]
 
 mod adapter;
+mod counts;
 mod error;
 mod lavapipe;
 mod pipeline;
 mod recording;
 
 pub use adapter::{AdapterReport, OpenOptions, list_adapters};
+pub use counts::Counts;
 pub use error::GpuError;
 pub use pipeline::Pipeline;
 pub use recording::Recording;
@@ -72,6 +74,7 @@ struct Inner {
     pipelines: Mutex<HashMap<pipeline::Key, Arc<Pipeline>>>,
     uniforms: Mutex<wgpu::Buffer>,
     live_bytes: Arc<AtomicU64>,
+    counters: counts::Counters,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -124,12 +127,18 @@ impl Gpu {
         }
         let live = self.inner.live_bytes.clone();
         live.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.counters.buffers.add(1);
         Ok(Buffer { raw, _counted: Arc::new(Counted { bytes, live }) })
     }
 
     /// Bytes of all buffers that exist now, not counting what a read-back takes while it runs.
     pub fn live_bytes(&self) -> u64 {
         self.inner.live_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What was asked of the device since it was opened, for tests of what a step takes.
+    pub fn counts(&self) -> Counts {
+        self.inner.counters.read()
     }
 
     /// A storage buffer holding `data`.
@@ -155,6 +164,7 @@ impl Gpu {
             buffer.bytes()
         );
         if !bytes.is_empty() {
+            self.inner.counters.written.add(bytes.len() as u64);
             self.inner.queue.write_buffer(&buffer.raw, offset, bytes);
         }
     }
@@ -174,6 +184,7 @@ impl Gpu {
         }
         let made = Arc::new(Pipeline::new(&self.inner.device, shader, constants, self.driver())?);
         self.check()?;
+        self.inner.counters.pipelines.add(1);
         self.inner.pipelines.lock().expect("not poisoned").insert(key, made.clone());
         Ok(made)
     }
@@ -211,6 +222,7 @@ impl Gpu {
         let offset = (first * size_of::<T>()) as u64;
         let bytes = (count * size_of::<T>()) as u64;
         assert!(offset + bytes <= buffer.bytes(), "read beyond the end of a buffer");
+        self.inner.counters.read.add(bytes);
         let staging = self.inner.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("read-back"),
             size: bytes,

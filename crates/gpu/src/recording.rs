@@ -119,6 +119,7 @@ impl Recording {
         let mut slot = inner.uniforms.lock().expect("not poisoned");
         if slot.size() < self.uniforms.len() as u64 {
             *slot = uniform_buffer(&inner.device, (self.uniforms.len() as u64).next_power_of_two());
+            inner.counters.buffers.add(1);
         }
         // Writes and submissions are ordered on the queue, so the buffer can be used again at once.
         inner.queue.write_buffer(&slot, 0, &self.uniforms);
@@ -156,6 +157,8 @@ impl Recording {
             }
         }
         inner.queue.submit([encoder.finish()]);
+        inner.counters.submissions.add(1);
+        inner.counters.dispatches.add(self.dispatches.len() as u64);
         drop(slot);
         self.gpu.check()
     }

@@ -39,8 +39,10 @@ pub enum Purpose {
     Permutation = 12,
     /// Order in which alignment visits the layers. Counter: (sweep, stream of the pair, purpose).
     AlignOrder = 13,
-    /// Weights of mixtures. Counter: (0, stream of the pair, purpose).
+    /// Weights of mixtures. Counter: (which number, stream of the pair, purpose).
     Lambda = 14,
+    /// Partners of mixtures. Counter: (0, net, epoch, purpose).
+    Partner = 15,
 }
 
 /// The last word of a counter for a purpose that occurs several times, as the same augmentation at

@@ -83,6 +83,8 @@ pub fn all() -> Vec<Variant> {
         });
     }
     for (shader, name, values) in [
+        (&weightlab_kernels::ALIGN_DRAW_LAMBDAS, "KIND", 0..3),
+        (&weightlab_kernels::ALIGN_MIX_LABELS, "LARGER", 0..2),
         (&weightlab_kernels::SYMMETRY_DRAW_MOVES, "KIND", 0..5),
         (&weightlab_kernels::SYMMETRY_INPUT_MAP, "KIND", 0..4),
         (&weightlab_kernels::SYMMETRY_MASK, "GIVEN", 0..2),

@@ -2,42 +2,16 @@
 
 mod common;
 
-use common::golden::{Set, layers};
+use common::golden::{Set, golden_pair, orders};
+use common::nets::{f64s, numbers, one_to_one, planted, upload};
 use common::{Case, gpu, small_gpu};
 use pollster::block_on;
 use weightlab_gpu::Gpu;
-use weightlab_kernels::philox::{philox4x32, symmetric};
 use weightlab_nets::align::{
-    AlignSettings, Aligned, Matcher, Method, Order, Pair, Shape, align, host, solve_assignments,
+    AlignSettings, Matcher, Method, Order, Pair, Shape, align, host, solve_assignments,
 };
-use weightlab_nets::mix::{self, Lambda, Mix, mix};
-use weightlab_nets::symmetry::{Move, Op, Per, augment, moves};
-use weightlab_nets::{Activation, Mlp, NetBatch, NetId};
-
-fn ids(nets: usize) -> Vec<NetId> {
-    (0..nets as u32).map(|object| NetId { object, view: 0 }).collect()
-}
-
-fn upload(gpu: &Gpu, mlp: &Mlp, params: &[f32]) -> NetBatch {
-    NetBatch::upload(gpu, mlp, params, &ids(params.len() / mlp.param_count())).unwrap()
-}
-
-fn f32s(x: &[f64]) -> Vec<f32> {
-    x.iter().map(|&x| x as f32).collect()
-}
-
-fn f64s(x: &[f32]) -> Vec<f64> {
-    x.iter().map(|&x| f64::from(x)).collect()
-}
-
-/// Pair n of two batches of the same length.
-fn one_to_one(nets: usize) -> Vec<Pair> {
-    Pair::numbered(&(0..nets).map(|n| (n, n)).collect::<Vec<_>>())
-}
-
-fn numbers(stream: u32, count: usize) -> Vec<f32> {
-    (0..count as u32).map(|i| symmetric(philox4x32([i, stream, 0, 98], [1, 2])[0])).collect()
-}
+use weightlab_nets::symmetry::moves;
+use weightlab_nets::{Activation, Mlp};
 
 /// Random, tied, rank-deficient and constant matrices of every side to 128.
 fn problems(count: usize) -> Vec<(usize, Vec<f32>)> {
@@ -101,17 +75,6 @@ fn golden_assignments() {
     }
 }
 
-fn orders(run: &serde_json::Value) -> Vec<Vec<usize>> {
-    serde_json::from_value(run["layer_orders"].clone()).unwrap()
-}
-
-fn golden_pair(gpu: &Gpu, set: &Set, a: &str, b: &str, settings: &AlignSettings) -> Aligned {
-    let mlp = set.mlp(a);
-    let a = upload(gpu, &mlp, &f32s(&set.net(a)));
-    let b = upload(gpu, &mlp, &f32s(&set.net(b)));
-    block_on(align(&a, &b, &one_to_one(1), settings)).unwrap().remove(0)
-}
-
 #[test]
 fn golden_matchings() {
     let set = Set::open("match");
@@ -157,20 +120,6 @@ fn golden_matchings() {
             assert!(got.converged && got.after.inner >= bound, "{case}: {}", got.after.inner);
         }
     }
-}
-
-/// Random nets as after some training, and copies disturbed and moved. Noise comes first: shifts of whole half periods
-/// would otherwise count as spread of the biases and drown them.
-fn planted(mlp: &Mlp, nets: usize, seed: u64, noise: f32, signed: bool) -> (NetBatch, NetBatch) {
-    let case = Case::new(&mlp.dims, 1, nets, seed);
-    let a = upload(gpu(), mlp, &case.params());
-    let noisy = augment(&a, &[Op::GaussianNoise { level: noise }], seed ^ 1).unwrap();
-    let mut ops = vec![Op::Permutation];
-    if signed {
-        ops.push(Op::SirenNegation { probability: 0.5, per: Per::Neuron });
-        ops.push(Op::SirenBias { k_max: 4 });
-    }
-    (a, augment(&noisy, &ops, seed).unwrap())
 }
 
 /// The share of nets whose planted moves are all found.
@@ -325,130 +274,4 @@ fn mistakes_are_named() {
     let other = upload(gpu(), &case.mlp, &case.params());
     let mixed = block_on(align(&batch, &other, &one_to_one(3), &settings)).unwrap_err();
     assert!(mixed.to_string().contains("must be the same"), "{mixed}");
-    let lambda = Lambda::Constant(1.5).values(&one_to_one(2), 0).unwrap_err().to_string();
-    assert!(lambda.contains("lambda = 1.5") && lambda.contains("0 to 1"), "{lambda}");
-}
-
-fn mixed(set: &Set, a: &str, b: &str, moves: &[Move], lambda: f64) -> Vec<f32> {
-    let mlp = set.mlp(a);
-    let a = upload(gpu(), &mlp, &f32s(&set.net(a)));
-    let b = upload(gpu(), &mlp, &f32s(&set.net(b)));
-    let out = NetBatch::empty(gpu(), &mlp, 1).unwrap();
-    let moves = gpu().upload("moves", moves).unwrap();
-    mix::record(&a, &b, &one_to_one(1), &moves, &[lambda as f32], &out).unwrap();
-    block_on(out.read()).unwrap()
-}
-
-#[test]
-fn golden_mixtures() {
-    let set = Set::open("mixup");
-    let mut seen = 0;
-    for (case, of) in set.cases() {
-        let Some(lambda) = of["lam"].as_f64() else { continue };
-        let (family, variant) = case.split_once('.').unwrap();
-        let (a, b) = (format!("{family}.a"), format!("{family}.b"));
-        let mlp = set.mlp(&a);
-        let got = match variant {
-            "direct" | "weights_only" => mixed(&set, &a, &b, &moves::identity(&mlp), lambda),
-            "random_perm" => {
-                // The reference permutes the current item, so the roles are exchanged.
-                let p: Vec<_> = (0..mlp.depth() - 1)
-                    .map(|l| set.indices(&format!("{case}.draw.perm.{l}")))
-                    .collect();
-                let moves = moves::from_permutations(&mlp, &p);
-                mixed(&set, &b, &a, &moves, 1.0 - lambda)
-            }
-            "align" => {
-                let order = Order::Recorded(vec![orders(&of)]);
-                let settings = AlignSettings { order, ..Default::default() };
-                let aligned = golden_pair(gpu(), &set, &a, &b, &settings);
-                for (l, p) in moves::permutations(&mlp, &aligned.moves).into_iter().enumerate() {
-                    assert_eq!(p, set.indices(&format!("{case}.perm.{l}")), "{case}");
-                }
-                mixed(&set, &a, &b, &aligned.moves, lambda)
-            }
-            "combine" => combined(&set, &case, &of, &mlp, [&a, &b], lambda),
-            other => panic!("unknown variant {other}"),
-        };
-        let error = set.net_error(&format!("{case}.mixed"), &got);
-        assert!(error <= 1.0, "{case}: {error} of the tolerance");
-        seen += 1;
-    }
-    assert!(seen >= 18, "{seen} cases");
-}
-
-/// translate, noise, negation on a with recorded draws, then b aligned to it, then mixed.
-fn combined(
-    set: &Set,
-    case: &str,
-    of: &serde_json::Value,
-    mlp: &Mlp,
-    [a, b]: [&String; 2],
-    lambda: f64,
-) -> Vec<f32> {
-    use weightlab_nets::symmetry::{Augmenter, Draws};
-    let name = |what: &str| format!("{case}.draw.{what}");
-    let offsets = set.f32s(&name("t"));
-    let depths = [of["depth"].as_f64().unwrap() as f32];
-    let eps = layers(mlp.depth(), |l| {
-        let mut all = set.f32s(&name(&format!("eps.w.{l}")));
-        all.extend(set.f32s(&name(&format!("eps.b.{l}"))));
-        all
-    });
-    let signs = layers(mlp.depth() - 1, |l| {
-        let s = set.f32s(&name(&format!("sign.{l}")));
-        s.iter().enumerate().map(|(i, &s)| Move { row: s, column: s, ..Move::from(i) }).collect()
-    });
-    let mut now = upload(gpu(), mlp, &f32s(&set.net(a)));
-    let mut augmenter = Augmenter::new(gpu(), mlp, 1).unwrap();
-    let draws = [
-        Draws::Translation { offsets: &offsets, depths: &depths },
-        Draws::Elements(&eps),
-        Draws::Moves(&signs),
-    ];
-    for (op, draws) in Op::combine().iter().zip(draws) {
-        let next = NetBatch::empty(gpu(), mlp, 1).unwrap();
-        let mut recording = gpu().record();
-        augmenter.record(&mut recording, op, draws, &now, &next).unwrap();
-        recording.submit().unwrap();
-        now = next;
-    }
-    let b = upload(gpu(), mlp, &f32s(&set.net(b)));
-    let order = Order::Recorded(vec![orders(of)]);
-    let settings = AlignSettings { order, ..Default::default() };
-    let aligned = block_on(align(&now, &b, &one_to_one(1), &settings)).unwrap().remove(0);
-    let out = NetBatch::empty(gpu(), mlp, 1).unwrap();
-    let moves = gpu().upload("moves", &aligned.moves).unwrap();
-    mix::record(&now, &b, &one_to_one(1), &moves, &[lambda as f32], &out).unwrap();
-    block_on(out.read()).unwrap()
-}
-
-#[test]
-fn mixtures_end_at_both_nets() {
-    let mlp = Case::new(&[2, 32, 32, 1], 1, 1, 0).mlp;
-    let (a, b) = planted(&mlp, 5, 2, 0.3, true);
-    let pairs = one_to_one(5);
-    let run = |how, lambda| {
-        let (out, _) = block_on(mix(&a, &b, &pairs, how, &lambda, 7)).unwrap();
-        block_on(out.read()).unwrap()
-    };
-    let first = block_on(a.read()).unwrap();
-    let second = block_on(b.read()).unwrap();
-    for how in [Mix::Direct, Mix::Random, Mix::Aligned, Mix::Signed] {
-        assert_eq!(run(how, Lambda::Constant(1.0)), first, "{how:?}");
-        let end = run(how, Lambda::Constant(0.0));
-        assert_eq!(end == second, how == Mix::Direct, "{how:?}");
-        // The far end is b in another guise: the same size up to phases, and never farther from a if aligned.
-        let middle = run(how, Lambda::Constant(0.5));
-        for ((m, x), y) in middle.iter().zip(&first).zip(&end) {
-            assert!((m - 0.5 * (x + y)).abs() < 1e-6);
-        }
-    }
-    let lambdas = Lambda::Uniform.values(&pairs, 1).unwrap();
-    assert_eq!(Lambda::Uniform.values(&pairs[2..], 1).unwrap(), lambdas[2..]);
-    assert_ne!(lambdas[0], lambdas[1]);
-    let each = run(Mix::Signed, Lambda::Each(vec![1.0, 0.5, 1.0, 0.0, 1.0]));
-    let count = mlp.param_count();
-    assert_eq!(each[..count], first[..count]);
-    assert_ne!(each[count..2 * count], first[count..2 * count]);
 }

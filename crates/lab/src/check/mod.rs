@@ -2,6 +2,7 @@
 
 mod builtin;
 mod golden;
+mod pipeline;
 mod siren;
 mod symmetry;
 
@@ -151,6 +152,7 @@ enum Task {
     Match(String),
     Assignments,
     Mixup(String),
+    Pipeline(String),
     Unsupported { group: String, case: String },
 }
 
@@ -173,6 +175,7 @@ impl<S: Store> Check<S> {
                 symmetry::AUG => todo.push_back(Task::Aug(case)),
                 symmetry::MATCH => todo.push_back(Task::Match(case)),
                 symmetry::MIXUP => todo.push_back(Task::Mixup(case)),
+                pipeline::PIPELINE => todo.push_back(Task::Pipeline(case)),
                 _ => todo.push_back(Task::Unsupported { group, case }),
             }
         }
@@ -204,6 +207,7 @@ impl<S: Store> Check<S> {
                 (Task::Match(case), Some(set)) => symmetry::matching(&self.gpu, set, &case).await?,
                 (Task::Assignments, Some(set)) => symmetry::assignments(&self.gpu, set).await?,
                 (Task::Mixup(case), Some(set)) => symmetry::mixture(&self.gpu, set, &case).await?,
+                (Task::Pipeline(case), Some(set)) => pipeline::item(&self.gpu, set, &case).await?,
                 (_, None) => Vec::new(),
             };
             self.ready.extend(cases);

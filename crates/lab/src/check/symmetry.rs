@@ -8,8 +8,9 @@ use serde_json::Value;
 use weightlab_data::Store;
 use weightlab_gpu::Gpu;
 use weightlab_nets::align::{AlignSettings, Aligned, Order, Pair, align, solve_assignments};
+use weightlab_nets::mix::Mixer;
 use weightlab_nets::symmetry::{Augmenter, Depth, Draws, Move, Op, Per, moves};
-use weightlab_nets::{Activation, Mlp, NetBatch, NetId, evaluate, image_grid, mix};
+use weightlab_nets::{Activation, Mlp, NetBatch, NetId, evaluate, image_grid};
 
 /// Augmentations with recorded draws.
 pub(super) const AUG: &str = "aug";
@@ -23,7 +24,7 @@ pub(super) const MIXUP: &str = "mixup";
 const OBJECTIVE: f64 = 1e-5;
 const FREE_ORDER: f64 = 0.97;
 
-fn batch(gpu: &Gpu, mlp: &Mlp, params: &[f64]) -> Result<NetBatch, LabError> {
+pub(super) fn batch(gpu: &Gpu, mlp: &Mlp, params: &[f64]) -> Result<NetBatch, LabError> {
     Ok(NetBatch::upload(gpu, mlp, &to_f32(params), &[NetId { object: 0, view: 0 }])?)
 }
 
@@ -31,7 +32,7 @@ fn one_pair() -> Vec<Pair> {
     Pair::numbered(&[(0, 0)])
 }
 
-fn malformed(group: &str, case: &str, expected: &str) -> LabError {
+pub(super) fn malformed(group: &str, case: &str, expected: &str) -> LabError {
     LabError::Golden {
         file: "manifest.json".to_owned(),
         what: format!("cases.{group}.{case} is malformed"),
@@ -178,7 +179,12 @@ async fn recorded<S: Store>(
     }))
 }
 
-fn apply(gpu: &Gpu, from: &NetBatch, op: &Op, draws: Draws<'_>) -> Result<NetBatch, LabError> {
+pub(super) fn apply(
+    gpu: &Gpu,
+    from: &NetBatch,
+    op: &Op,
+    draws: Draws<'_>,
+) -> Result<NetBatch, LabError> {
     let to = NetBatch::empty(gpu, from.mlp(), 1)?;
     let mut recording = gpu.record();
     Augmenter::new(gpu, from.mlp(), 1)?.record(&mut recording, op, draws, from, &to)?;
@@ -209,16 +215,35 @@ pub(super) async fn aug<S: Store>(
     Ok(vec![Case::judged(AUG, case, worst)])
 }
 
-fn orders(group: &str, case: &str, of: &Value) -> Result<Order, LabError> {
+pub(super) fn orders(group: &str, case: &str, of: &Value) -> Result<Order, LabError> {
     serde_json::from_value(of.get("layer_orders").cloned().unwrap_or_default())
         .map(|sweeps| Order::Recorded(vec![sweeps]))
         .map_err(|_| malformed(group, case, "layer_orders: a list of orders, one per sweep"))
 }
 
-async fn matched(a: &NetBatch, b: &NetBatch, order: Order) -> Result<Aligned, LabError> {
+pub(super) async fn matched(a: &NetBatch, b: &NetBatch, order: Order) -> Result<Aligned, LabError> {
     let settings = AlignSettings { order, ..AlignSettings::default() };
     let mut all = align(a, b, &one_pair(), &settings).await?;
     Ok(all.remove(0))
+}
+
+/// The mixture of one pair under given moves.
+async fn mixed(
+    a: &NetBatch,
+    b: &NetBatch,
+    moves: &[Move],
+    lambda: f64,
+) -> Result<Vec<f32>, LabError> {
+    let gpu = a.gpu();
+    let mut mixer = Mixer::new(gpu, a.mlp(), 1)?;
+    mixer.set_pairs(&one_pair())?;
+    mixer.set_moves(moves)?;
+    mixer.set_lambdas(&[lambda as f32])?;
+    let out = NetBatch::empty(gpu, a.mlp(), 1)?;
+    let mut recording = gpu.record();
+    mixer.record_nets(&mut recording, a, b, &out)?;
+    recording.submit()?;
+    Ok(out.read().await?)
 }
 
 /// Compares permutations `{prefix}.{l}`.
@@ -371,11 +396,8 @@ pub(super) async fn mixture<S: Store>(
         }
         _ => return Ok(vec![Case::unsupported(MIXUP, case)]),
     };
-    let out = NetBatch::empty(gpu, &mlp, 1)?;
-    let moves = gpu.upload("moves", &moves)?;
     let (stays, moving, weight) = if swapped { (&b, &a, 1.0 - lambda) } else { (&a, &b, lambda) };
-    mix::record(stays, moving, &one_pair(), &moves, &[weight as f32], &out)?;
-    let got = out.read().await?;
+    let got = mixed(stays, moving, &moves, weight).await?;
     see_net(&mut worst, set, MIXUP, &format!("{case}.mixed"), &mlp, &got).await?;
     Ok(vec![Case::judged(MIXUP, case, worst)])
 }
@@ -402,11 +424,8 @@ async fn summary<S: Store>(
             _ => matched(&a, &b, orders(MIXUP, &case, &recorded)?).await?.moves,
         };
         let number = |v: &Value, key| v.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
-        let out = NetBatch::empty(gpu, &mlp, 1)?;
-        let moves = gpu.upload("moves", &moves)?;
-        let lambda = number(&recorded, "lam") as f32;
-        mix::record(&a, &b, &one_pair(), &moves, &[lambda], &out)?;
-        let mixed = evaluate(gpu, &mlp, &out.read().await?, 1, &grid).await?;
+        let mixed = mixed(&a, &b, &moves, number(&recorded, "lam")).await?;
+        let mixed = evaluate(gpu, &mlp, &mixed, 1, &grid).await?;
         let square = |(x, y): (&f32, &f32)| (f64::from(*x) - f64::from(*y)).powi(2);
         let mse = mixed.iter().zip(&image).map(square).sum::<f64>() / image.len() as f64;
         worst.see(key, 0, mse, number(of, key), OBJECTIVE * number(of, key));

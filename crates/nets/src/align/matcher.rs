@@ -4,7 +4,7 @@ use super::{AlignSettings, MAX_MATCH_WIDTH, Method, Objective, Order, Pair, bloc
 use crate::Mlp;
 use crate::batch::NetBatch;
 use crate::symmetry::{Block, Move, SymmetryError, hidden_count};
-use weightlab_gpu::{Buffer, Gpu, GpuError};
+use weightlab_gpu::{Buffer, Gpu, GpuError, Recording};
 use weightlab_kernels as kernels;
 use weightlab_kernels::philox::{self, Purpose};
 
@@ -115,7 +115,8 @@ pub struct Matcher {
     shape: Shape,
     capacity: usize,
     count: usize,
-    host_pairs: Vec<Pair>,
+    /// The pairs, if they came from here.
+    host_pairs: Option<Vec<Pair>>,
     pairs: Buffer,
     moves: Buffer,
     states: Buffer,
@@ -152,7 +153,7 @@ impl Matcher {
             mlp: mlp.clone(),
             capacity,
             count: 0,
-            host_pairs: Vec::new(),
+            host_pairs: None,
             pairs: buffer("pairs", 16)?,
             moves: buffer("moves", 16 * hidden_count(mlp))?,
             states: buffer("matching states", 16)?,
@@ -169,40 +170,54 @@ impl Matcher {
         Matcher::with_shape(gpu, mlp, capacity, shape)
     }
 
-    /// Checks batches and settings against the pairs.
+    /// Bytes of GPU buffers for `capacity` pairs of `mlp`.
+    pub fn bytes(gpu: &Gpu, mlp: &Mlp, capacity: usize) -> u64 {
+        let costs = match Matcher::shape(gpu, mlp) {
+            Ok(shape) if shape.in_storage => 4 * u64::from(shape.side).pow(2),
+            _ => 0,
+        };
+        capacity as u64 * (16 + 16 * hidden_count(mlp) as u64 + 16 + 8 + costs)
+    }
+
+    /// Checks batches and settings against the pairs, as far as they are known here.
     pub(crate) fn check(
         &self,
         reference: &NetBatch,
         moving: &NetBatch,
         settings: &AlignSettings,
     ) -> Result<(), SymmetryError> {
-        super::check(reference, moving, &self.host_pairs, settings)
+        super::check(reference, moving, self.host_pairs.as_deref(), settings)
     }
 
-    /// A uniform permutation of every hidden layer as the moves of every pair, drawn by its stream.
-    pub(crate) fn permute(&self, seed: u64) -> Result<(), SymmetryError> {
-        let streams: Vec<[u32; 2]> = self.host_pairs.iter().map(|p| p.stream).collect();
-        let ids = self.gpu.upload("streams", &streams)?;
-        let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_DRAW_MOVES, &[("KIND", 4)])?;
+    /// Records a uniform permutation of every hidden layer as the moves of every pair, drawn by its stream.
+    pub(crate) fn record_permutations(
+        &self,
+        recording: &mut Recording,
+        seed: u64,
+    ) -> Result<(), GpuError> {
+        let pipeline = self.gpu.pipeline(&kernels::ALIGN_PERMUTE, &[])?;
         let block = Block {
             seed: philox::key(seed),
             stream: philox::stream(Purpose::Permutation, 0),
             ..Block::new(&self.mlp, self.count)
         };
-        let mut recording = self.gpu.record();
         let groups = block.grid(&self.gpu, hidden_count(&self.mlp));
-        recording.dispatch(&pipeline, &block, &[&ids, &self.moves], groups);
-        Ok(recording.submit()?)
+        recording.dispatch(&pipeline, &block, &[&self.pairs, &self.moves], groups);
+        Ok(())
+    }
+
+    pub(crate) fn too_wide(mlp: &Mlp) -> SymmetryError {
+        SymmetryError::Unsuitable {
+            operation: "matching on the GPU",
+            dims: mlp.dims_text(),
+            needs: "hidden layers of at most 128 neurons",
+        }
     }
 
     fn shape(gpu: &Gpu, mlp: &Mlp) -> Result<Shape, SymmetryError> {
         let hidden = mlp.widest_hidden();
         if hidden > MAX_MATCH_WIDTH {
-            return Err(SymmetryError::Unsuitable {
-                operation: "matching on the GPU",
-                dims: mlp.dims_text(),
-                needs: "hidden layers of at most 128 neurons",
-            });
+            return Err(Matcher::too_wide(mlp));
         }
         let widest = mlp.dims.iter().copied().max().unwrap_or(hidden);
         Ok(Shape::choose(gpu, hidden, widest))
@@ -221,9 +236,37 @@ impl Matcher {
             });
         }
         self.count = pairs.len();
-        self.host_pairs = pairs.to_vec();
+        self.host_pairs = Some(pairs.to_vec());
         self.gpu.write(&self.pairs, 0, pairs);
         Ok(())
+    }
+
+    /// As [`Matcher::set_pairs`] for `count` pairs that a kernel writes to [`Matcher::pairs_buffer`], with
+    /// indices that are within the batches.
+    ///
+    /// # Errors
+    /// More pairs than there is room for.
+    pub fn set_count(&mut self, count: usize) -> Result<(), SymmetryError> {
+        if count > self.capacity {
+            return Err(SymmetryError::Length {
+                what: "pairs of a matcher",
+                got: count,
+                expected: self.capacity,
+            });
+        }
+        self.count = count;
+        self.host_pairs = None;
+        Ok(())
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// The pairs, on the GPU.
@@ -249,32 +292,47 @@ impl Matcher {
         Ok(())
     }
 
-    /// Sets every pair to no move at all.
+    /// Records that no pair moves at all.
     ///
     /// # Errors
     /// The GPU.
-    pub fn reset(&self) -> Result<(), SymmetryError> {
+    pub fn record_reset(&self, recording: &mut Recording) -> Result<(), GpuError> {
         let pipeline = self.gpu.pipeline(&kernels::ALIGN_START, &[])?;
         let block = Block::new(&self.mlp, self.count);
-        let mut recording = self.gpu.record();
         let groups = block.grid(&self.gpu, hidden_count(&self.mlp));
         recording.dispatch(&pipeline, &block, &[&self.moves, &self.states], groups);
-        Ok(recording.submit()?)
+        Ok(())
     }
 
-    /// Submits everything it takes to match all pairs; reads nothing back and does not wait. Weights
-    /// that are not finite stop their pair with its moves so far, and [`Matcher::outcomes`] reports it.
+    /// [`Matcher::record`], submitted. Does not wait.
     ///
     /// # Errors
-    /// A method that the architecture does not have, other batches, or the GPU.
+    /// As [`Matcher::record`].
     pub fn run(
         &mut self,
         reference: &NetBatch,
         moving: &NetBatch,
         settings: &AlignSettings,
     ) -> Result<(), SymmetryError> {
+        let mut recording = self.gpu.record();
+        self.record(&mut recording, reference, moving, settings)?;
+        Ok(recording.submit()?)
+    }
+
+    /// Records everything it takes to match all pairs. Weights that are not finite stop their pair with
+    /// its moves so far, and [`Matcher::outcomes`] reports it.
+    ///
+    /// # Errors
+    /// A method that the architecture does not have, other batches, or the GPU.
+    pub fn record(
+        &mut self,
+        recording: &mut Recording,
+        reference: &NetBatch,
+        moving: &NetBatch,
+        settings: &AlignSettings,
+    ) -> Result<(), SymmetryError> {
         self.check(reference, moving, settings)?;
-        self.reset()?;
+        self.record_reset(recording)?;
         if self.count == 0 {
             return Ok(());
         }
@@ -293,7 +351,6 @@ impl Matcher {
         };
         // Pairs that are done end at once, so later dispatches cost next to nothing.
         let mut left = u64::from(settings.max_sweeps.max(1)) * (self.mlp.depth() as u64 - 1);
-        let mut recording = self.gpu.record();
         while left > 0 {
             let visits = left.min(per_dispatch);
             block.count = visits as u32;
@@ -309,7 +366,7 @@ impl Matcher {
             recording.dispatch_linear(&pipeline, &block, &buffers, self.count as u32);
             left -= visits;
         }
-        Ok(recording.submit()?)
+        Ok(())
     }
 
     /// What became of every pair of [`Matcher::run`].
@@ -318,19 +375,20 @@ impl Matcher {
     /// [`SymmetryError::Overflow`] for the first pair whose costs are not finite, or the GPU.
     pub async fn outcomes(&self) -> Result<Vec<PairOutcome>, SymmetryError> {
         let states: Vec<[u32; 4]> = self.gpu.read(&self.states, 0, self.count).await?;
+        if let Some(i) = states.iter().position(|s| s[3] > 2) {
+            let pair = self.gpu.read::<Pair>(&self.pairs, i, 1).await?[0];
+            return Err(SymmetryError::Overflow {
+                a: pair.a as usize,
+                b: pair.b as usize,
+                layer: states[i][3] as usize - 16,
+            });
+        }
         let layers = self.mlp.depth() as u32 - 1;
-        states
-            .into_iter()
-            .zip(&self.host_pairs)
-            .map(|([visits, _, _, status], pair)| match status {
-                0..=2 => Ok(PairOutcome { sweeps: visits / layers, converged: status == 1 }),
-                _ => Err(SymmetryError::Overflow {
-                    a: pair.a as usize,
-                    b: pair.b as usize,
-                    layer: status as usize - 16,
-                }),
-            })
-            .collect()
+        let outcome = |[visits, _, _, status]: [u32; 4]| PairOutcome {
+            sweeps: visits / layers,
+            converged: status == 1,
+        };
+        Ok(states.into_iter().map(outcome).collect())
     }
 
     /// The moves, `[pairs, hidden neurons]`.
@@ -352,14 +410,14 @@ impl Matcher {
         moving: &NetBatch,
         unmoved: bool,
     ) -> Result<Vec<Objective>, SymmetryError> {
+        let mut recording = self.gpu.record();
         if unmoved {
-            self.reset()?;
+            self.record_reset(&mut recording)?;
         }
         let pipeline = self.gpu.pipeline(&kernels::ALIGN_DISTANCE, &[])?;
         let block = Block::new(&self.mlp, self.count);
         let buffers =
             [&self.pairs, &self.moves, reference.params(), moving.params(), &self.distances];
-        let mut recording = self.gpu.record();
         recording.dispatch_linear(&pipeline, &block, &buffers, self.count as u32);
         recording.submit()?;
         let sums: Vec<[f32; 2]> = self.gpu.read(&self.distances, 0, self.count).await?;

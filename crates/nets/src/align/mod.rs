@@ -13,7 +13,7 @@ use crate::batch::NetBatch;
 use crate::symmetry::{Block, Move, SymmetryError, hidden_count};
 use crate::{Activation, Mlp};
 pub use assign::solve_assignments;
-pub use matcher::{Matcher, Shape};
+pub use matcher::{Matcher, PairOutcome, Shape};
 
 /// Widest hidden layer that the GPU matches.
 pub const MAX_MATCH_WIDTH: usize = 128;
@@ -148,7 +148,7 @@ pub async fn align(
     pairs: &[Pair],
     settings: &AlignSettings,
 ) -> Result<Vec<Aligned>, SymmetryError> {
-    check(reference, moving, pairs, settings)?;
+    check(reference, moving, Some(pairs), settings)?;
     reference.check_finite().await?;
     moving.check_finite().await?;
     if reference.mlp().widest_hidden() > MAX_MATCH_WIDTH {
@@ -185,18 +185,13 @@ pub async fn align(
 fn check(
     reference: &NetBatch,
     moving: &NetBatch,
-    pairs: &[Pair],
+    pairs: Option<&[Pair]>,
     settings: &AlignSettings,
 ) -> Result<(), SymmetryError> {
     reference.same_architecture(moving)?;
     settings.method.validate(reference.mlp())?;
-    for pair in pairs {
-        for (index, nets) in [(pair.a, reference.len()), (pair.b, moving.len())] {
-            if index as usize >= nets {
-                return Err(SymmetryError::Index { index: index as usize, nets });
-            }
-        }
-    }
+    let Some(pairs) = pairs else { return Ok(()) };
+    check_pairs(reference, moving, pairs)?;
     if let Order::Recorded(orders) = &settings.order
         && orders.len() != pairs.len()
     {
@@ -205,6 +200,22 @@ fn check(
             got: orders.len(),
             expected: pairs.len(),
         });
+    }
+    Ok(())
+}
+
+/// Checks that pairs are within their batches.
+fn check_pairs(
+    reference: &NetBatch,
+    moving: &NetBatch,
+    pairs: &[Pair],
+) -> Result<(), SymmetryError> {
+    for pair in pairs {
+        for (index, nets) in [(pair.a, reference.len()), (pair.b, moving.len())] {
+            if index as usize >= nets {
+                return Err(SymmetryError::Index { index: index as usize, nets });
+            }
+        }
     }
     Ok(())
 }

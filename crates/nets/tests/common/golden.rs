@@ -1,8 +1,11 @@
 //! The golden set in `testdata/golden/dws`: tensors by name with the tolerances of the manifest.
 
+use super::nets::{f32s, one_to_one, upload};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::path::PathBuf;
+use weightlab_gpu::Gpu;
+use weightlab_nets::align::{AlignSettings, Aligned, align};
 use weightlab_nets::{Convention, Mlp};
 
 pub struct Set {
@@ -118,4 +121,17 @@ impl Set {
 /// Puts one vector per hidden layer together.
 pub fn layers<T>(count: usize, of: impl FnMut(usize) -> Vec<T>) -> Vec<T> {
     (0..count).flat_map(of).collect()
+}
+
+/// The recorded layer orders of a run.
+pub fn orders(run: &Value) -> Vec<Vec<usize>> {
+    serde_json::from_value(run["layer_orders"].clone()).unwrap()
+}
+
+/// Nets `a` and `b` of a set, aligned.
+pub fn golden_pair(gpu: &Gpu, set: &Set, a: &str, b: &str, settings: &AlignSettings) -> Aligned {
+    let mlp = set.mlp(a);
+    let a = upload(gpu, &mlp, &f32s(&set.net(a)));
+    let b = upload(gpu, &mlp, &f32s(&set.net(b)));
+    pollster::block_on(align(&a, &b, &one_to_one(1), settings)).unwrap().remove(0)
 }

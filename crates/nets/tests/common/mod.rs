@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod golden;
+pub mod nets;
 
 use std::sync::OnceLock;
 use weightlab_gpu::{Gpu, OpenOptions};
