@@ -67,6 +67,8 @@ fn text(p: &Progress) -> String {
     let mut text = format!("{}/{} nets", p.nets_done, p.nets);
     if let Some(rate) = p.steps_per_s {
         text += &format!("  {} steps/s", count_text(rate));
+    } else if let Some(rate) = p.nets_per_s {
+        text += &format!("  {} nets/s", count_text(rate));
     }
     if let Some(db) = p.db {
         text += &format!("  {db:.1} dB");

@@ -31,6 +31,7 @@ pub use torch::read::read_torch;
 pub use torch::value::{Dtype, Tensor, Value};
 pub use torch::write::write_torch_net;
 pub use zoo::Zoo;
+pub use zoo::derived::{Derived, ZooRef};
 pub use zoo::error::ZooError;
 pub use zoo::manifest::{
     DEFAULT_NETS_PER_SHARD, FORMAT_VERSION, FileEntry, MANIFEST_FILE, Part, Plan, ShardEntry,

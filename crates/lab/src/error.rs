@@ -78,6 +78,54 @@ pub enum LabError {
         /// A file in it.
         first: String,
     },
+    /// A zoo where a new one should go.
+    #[error("{store}: already holds a zoo; choose another folder, or delete this one first")]
+    ZooInTheWay {
+        /// Which store.
+        store: String,
+    },
+    /// A zoo that a job which was ended left behind.
+    #[error(
+        "{store}: unfinished: it holds {stored} of the {planned} networks of a run of `{operation}` that \
+         was ended; delete the folder and run that command again"
+    )]
+    Unfinished {
+        /// Which store.
+        store: String,
+        /// What was being done.
+        operation: String,
+        /// Networks there.
+        stored: u64,
+        /// Networks wanted.
+        planned: u64,
+    },
+    /// A position beyond the end of a zoo.
+    #[error("{store}: has no network {index}: it holds {nets}, counted from 0")]
+    NoSuchNet {
+        /// Which store.
+        store: String,
+        /// As asked for.
+        index: u64,
+        /// How many there are.
+        nets: u64,
+    },
+    /// A parameter that is NaN or infinite.
+    #[error(
+        "{store}: network {net}, layer {layer}: entry {entry} of the {tensor} is NaN or infinite; leave \
+         the network out, or fit it again with a smaller --lr"
+    )]
+    NotFinite {
+        /// Which store.
+        store: String,
+        /// Its position, from 0.
+        net: u64,
+        /// Layer, from 0.
+        layer: usize,
+        /// `weight` or `bias`.
+        tensor: &'static str,
+        /// Index within that tensor, row-major.
+        entry: usize,
+    },
     /// A zoo that cannot be drawn as pictures.
     #[error("{dims}: {why}; only networks from 2 coordinates to 1 or 3 colours can be drawn")]
     NotPictures {
@@ -159,6 +207,12 @@ impl LabError {
             LabError::Dims { .. } => "leave --dims out for an architecture that fits the images",
             LabError::Offset { .. } | LabError::Zero { .. } => "correct the option",
             LabError::NotEmpty { .. } => "choose an empty or new folder",
+            LabError::ZooInTheWay { .. } => "choose another --out",
+            LabError::Unfinished { .. } => "delete the folder and run that command again",
+            LabError::NoSuchNet { .. } => "`weightlab inspect` says how many networks there are",
+            LabError::NotFinite { .. } => {
+                "leave the network out, or fit it again with a smaller --lr"
+            }
             LabError::NotPictures { .. } => "`weightlab inspect` shows what the zoo holds",
             LabError::SheetTooLarge { .. } => "use --limit or a lower --resolution",
             LabError::Encode(_) => "draw fewer networks (--limit)",
@@ -192,7 +246,16 @@ impl LabError {
             | LabError::Offset { .. }
             | LabError::Zero { .. }
             | LabError::NotEmpty { .. }
+            | LabError::ZooInTheWay { .. }
+            | LabError::NoSuchNet { .. }
             | LabError::Mlp(_)
+            | LabError::Symmetry(
+                SymmetryError::Setting { .. }
+                | SymmetryError::Unsuitable { .. }
+                | SymmetryError::UnknownOperation { .. }
+                | SymmetryError::UnknownParameter { .. }
+                | SymmetryError::Unreadable { .. },
+            )
             | LabError::Fit(FitError::Setting { .. } | FitError::Mlp(_))
             | LabError::Gpu(GpuError::NoSuchAdapter { .. }) => true,
             LabError::Zoo(e) => matches!(

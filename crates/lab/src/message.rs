@@ -3,14 +3,14 @@
 use crate::stats::Distribution;
 use serde::{Deserialize, Serialize};
 
-/// One message of a job's stream. As JSON every message is an object with one key:
-/// `{"progress":{..}}`.
+/// One message of a job's stream, which begins with an `S` and ends with an `F`; those of a fit unless
+/// said otherwise. As JSON every message is an object with one key: `{"progress":{..}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Message {
+pub enum Message<S = Started, F = Finished> {
     /// First message: what will be done and what it takes.
-    Started(Started),
+    Started(S),
     /// How far it is.
     Progress(Progress),
     /// What networks draw by now.
@@ -22,7 +22,7 @@ pub enum Message {
     /// Results are safely stored up to here.
     Checkpoint(Checkpoint),
     /// Last message of a job that did all it should.
-    Finished(Finished),
+    Finished(F),
     /// Last message of a job that could not go on.
     Failed(Failed),
 }
@@ -52,14 +52,14 @@ pub struct Started {
     pub points: u64,
 }
 
-/// How far a fit is.
+/// How far a job is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Networks finished, those of earlier runs included.
     pub nets_done: u64,
     /// Networks in all.
     pub nets: u64,
-    /// Updates done in this run, summed over networks.
+    /// Updates done in this run, summed over networks; 0 in jobs that fit nothing.
     pub steps: u64,
     /// Share of this run's work that is done, 0 to 1, as far as can be said.
     pub fraction: f64,
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_message_is_one_object_named_by_its_kind() {
-        let message = Message::Progress(Progress {
+        let message = Message::<Started, Finished>::Progress(Progress {
             nets_done: 3,
             nets: 64,
             steps: 1200,

@@ -1,52 +1,13 @@
 //! The fit job on a real device: what it makes must not depend on how the work is cut.
 
-use weightlab_data::{
-    DirStore, ImageSet, MemStore, Part, Shard, SourceInfo, SourceKind, Store, Zoo, merge,
-};
-use weightlab_gpu::{Gpu, OpenOptions};
+mod common;
+
+use common::{gpu, images, mlp};
+use weightlab_data::{DirStore, MemStore, Part, Shard, Store, Zoo, merge};
+use weightlab_gpu::Gpu;
 use weightlab_lab::message::Finished;
 use weightlab_lab::{FitJob, FitOptions, LabError, Message};
 use weightlab_nets::{Convention, FitSettings, Mlp};
-
-/// A device; a test without one fails.
-fn gpu() -> Gpu {
-    let gpu = pollster::block_on(Gpu::open(&OpenOptions::default())).expect("an adapter");
-    println!("adapter: {}", gpu.report().name);
-    gpu
-}
-
-/// Smooth patterns, all different.
-fn images(count: usize) -> ImageSet {
-    let (height, width) = (7, 5);
-    let pixels = (0..count)
-        .flat_map(|i| {
-            (0..height * width).map(move |p| {
-                let (y, x) = (p / width, p % width);
-                (128.0 + 120.0 * ((x as f64 + i as f64) * 0.7 + y as f64 * 0.3 * i as f64).sin())
-                    as u8
-            })
-        })
-        .collect();
-    ImageSet {
-        source: SourceInfo {
-            kind: SourceKind::Images,
-            name: "patterns".into(),
-            split: None,
-            blake3: format!("patterns {count}"),
-        },
-        height,
-        width,
-        channels: 1,
-        pixels,
-        labels: Some((0..count as i64).map(|i| i % 3).collect()),
-        names: Vec::new(),
-        class_names: Vec::new(),
-    }
-}
-
-fn mlp() -> Mlp {
-    Mlp::new(&[2, 8, 8, 1], Convention::Dwsnets).unwrap()
-}
 
 fn options() -> FitOptions {
     FitOptions {

@@ -250,6 +250,18 @@ impl Mlp {
         self.dims.windows(2).map(|d| d[0] * d[1] + d[1]).sum()
     }
 
+    /// Where parameter `at` of a vector lies: layer, from 0; `weight` or `bias`; entry of that tensor,
+    /// row-major.
+    pub fn locate(&self, at: usize) -> (usize, &'static str, usize) {
+        let layers = self.layers();
+        let layer = layers.iter().rposition(|l| at >= l.weight).unwrap_or(0);
+        let place = layers[layer];
+        match at.checked_sub(place.bias) {
+            Some(entry) => (layer, "bias", entry),
+            None => (layer, "weight", at - place.weight),
+        }
+    }
+
     /// Where each layer lies in the parameter vector, in order.
     pub fn layers(&self) -> Vec<Layer> {
         let mut at = 0;

@@ -9,18 +9,15 @@ use crate::tell::JobFailed;
 use anyhow::Result;
 use serde_json::json;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 use weightlab_data::{DirStore, ImageSet, SourceOptions, open_source};
 use weightlab_lab::fit::default_dims;
-use weightlab_lab::message::{Finished, Message, Metric, Progress, Started};
+use weightlab_lab::message::{Finished, Message, Metric, Started};
 use weightlab_lab::meter::{bytes_text, duration_text, networks_text};
 use weightlab_lab::{FitJob, FitOptions, LabError};
 use weightlab_nets::{Activation, FitSettings, Mlp};
 
 /// Divergences told one by one; what follows is counted.
 const DIVERGED_LINES: u64 = 10;
-/// Between two progress objects.
-const JSON_EVERY: Duration = Duration::from_millis(500);
 
 /// Fits a source into a zoo.
 pub async fn run(global: &Global, out: &Out, args: &FitArgs) -> Result<ExitCode> {
@@ -131,73 +128,34 @@ pub enum End {
 
 /// Pulls a job to its end, showing what it says.
 pub async fn drive(job: &mut FitJob<DirStore>, out: &Out) -> Result<End> {
-    interrupt::watch();
-    let mut line = Line::new(out);
     let (mut started, mut metrics) = (None, Vec::new());
     let mut diverged = 0;
-    let mut shown: Option<Instant> = None;
-    while let Some(message) = job.next().await {
-        let due = match &message {
-            Message::Progress(_) => shown.is_none_or(|at| at.elapsed() >= JSON_EVERY),
-            Message::Preview(_) => false,
-            // Failures are reported once, where all errors are.
-            Message::Failed(_) => false,
-            _ => true,
-        };
-        if due {
-            out.object(&message);
+    let see = |line: &Line, message: &Message| match message {
+        Message::Started(s) => {
+            out.note(&plan(s));
+            started = Some(s.clone());
         }
-        match message {
-            Message::Started(s) => {
-                out.note(&plan(&s));
-                started = Some(s);
+        Message::Metric(m) => metrics.push(m.clone()),
+        Message::Warning(w) => {
+            diverged += u64::from(w.diverged.is_some());
+            if w.diverged.is_none() || diverged <= DIVERGED_LINES {
+                line.note(out, &format!("warning: {}", w.what));
             }
-            Message::Progress(p) => {
-                if due {
-                    shown = Some(Instant::now());
-                }
-                show(&mut line, &p);
-            }
-            Message::Metric(m) => metrics.push(m),
-            Message::Warning(w) => {
-                diverged += u64::from(w.diverged.is_some());
-                if w.diverged.is_none() || diverged <= DIVERGED_LINES {
-                    line.note(out, &format!("warning: {}", w.what));
-                }
-            }
-            Message::Finished(finished) => {
-                line.clear();
-                note_more_diverged(out, diverged);
-                let Some(started) = started else { break };
-                return Ok(End::Finished(Box::new(Run { started, finished, metrics })));
-            }
-            Message::Failed(failed) => {
-                line.clear();
-                note_more_diverged(out, diverged);
-                return Err(JobFailed { what: failed.what, hint: failed.hint }.into());
-            }
-            _ => {}
         }
-        if interrupt::requested() {
-            line.clear();
-            note_more_diverged(out, diverged);
-            return Ok(End::Interrupted);
-        }
-    }
-    line.clear();
-    anyhow::bail!("the job ended without a result; this is a defect of the program")
-}
-
-/// The divergences that were not told one by one.
-fn note_more_diverged(out: &Out, diverged: u64) {
+        _ => {}
+    };
+    let remedy = "what was stored is intact: run the same command with --resume";
+    let finished = super::drive::drive(job, out, remedy, see).await;
     if diverged > DIVERGED_LINES {
         let more = networks_text(diverged - DIVERGED_LINES);
         out.note(&format!("warning: {more} more diverged: {diverged} in this run"));
     }
-}
-
-fn show(line: &mut Line, progress: &Progress) {
-    line.show(progress);
+    match (finished?, started) {
+        (Some(finished), Some(started)) => {
+            Ok(End::Finished(Box::new(Run { started, finished, metrics })))
+        }
+        _ => Ok(End::Interrupted),
+    }
 }
 
 fn plan(s: &Started) -> String {

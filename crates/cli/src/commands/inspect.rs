@@ -35,7 +35,8 @@ pub async fn run(out: &Out, args: &InspectArgs) -> Result<ExitCode> {
     out.object(&json!({"zoo": {
         "nets": zoo.nets(),
         "complete": manifest.is_complete(),
-        "planned": manifest.plan.map(|p| p.nets()),
+        "planned": manifest.planned(),
+        "derived": manifest.derived,
         "dims": manifest.mlp.dims,
         "param_count": manifest.mlp.param_count(),
         "mlp": manifest.mlp,
@@ -86,9 +87,13 @@ pub async fn run(out: &Out, args: &InspectArgs) -> Result<ExitCode> {
 
 fn facts(m: &ZooManifest) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
-    let complete = match m.plan {
-        Some(plan) if !m.is_complete() => {
-            format!(" of {} planned: unfinished, continue with fit --resume", plan.nets())
+    let complete = match m.planned() {
+        Some(planned) if !m.is_complete() => {
+            let remedy = match &m.derived {
+                Some(d) => format!("delete the folder and run `{}` again", d.operation),
+                None => "continue with fit --resume".to_owned(),
+            };
+            format!(" of {planned} planned: unfinished, {remedy}")
         }
         _ => String::new(),
     };
@@ -143,6 +148,28 @@ fn facts(m: &ZooManifest) -> Vec<(&'static str, String)> {
                 fit.learning_rate, fit.max_steps
             ),
         ));
+    }
+    let mut derived = m.derived.as_deref();
+    while let Some(d) = derived {
+        let from: Vec<String> = d
+            .from
+            .iter()
+            .map(|z| format!("{} (BLAKE3 {}..)", z.name, z.blake3.get(..12).unwrap_or(&z.blake3)))
+            .collect();
+        facts.push((
+            "made by",
+            format!(
+                "{} {} with seed {} from {}",
+                d.operation,
+                d.parameters,
+                d.seed,
+                from.join(", ")
+            ),
+        ));
+        derived = match d.from.as_slice() {
+            [only] => only.derived.as_deref(),
+            _ => None,
+        };
     }
     facts.push(("written by", m.created_by.clone()));
     facts

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod devices;
+pub mod drive;
 pub mod fit;
 pub mod inspect;
 pub mod merge;

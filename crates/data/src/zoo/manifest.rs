@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use weightlab_nets::{FitSettings, Mlp};
 
+use super::derived::Derived;
 use super::error::ZooError;
 use crate::signal::SourceInfo;
 
@@ -150,6 +151,9 @@ pub struct ZooManifest {
     /// Objects `[first, end)` of each split ("train", "val", "test"), where a zoo has several;
     /// otherwise [`SourceInfo::split`] says it for all.
     pub splits: Option<BTreeMap<String, Vec<[u32; 2]>>>,
+    /// Which zoos it was made from, and how; `None` if it was fitted or imported. Boxed, since few have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derived: Option<Box<Derived>>,
     /// The images that were fitted, if they are kept.
     pub targets: Option<FileEntry>,
     /// The shards, in order.
@@ -172,6 +176,7 @@ impl ZooManifest {
             nets_per_shard: DEFAULT_NETS_PER_SHARD,
             class_names: Vec::new(),
             splits: None,
+            derived: None,
             targets: None,
             shards: Vec::new(),
         }
@@ -182,9 +187,14 @@ impl ZooManifest {
         self.shards.iter().map(|s| u64::from(s.nets)).sum()
     }
 
-    /// Whether the zoo holds all that its plan wants; true without a plan.
+    /// Number of networks that the zoo is to hold, if that is known.
+    pub fn planned(&self) -> Option<u64> {
+        self.plan.map(|p| p.nets()).or(self.derived.as_ref().map(|d| d.nets))
+    }
+
+    /// Whether the zoo holds all that it is to hold; true if that is not known.
     pub fn is_complete(&self) -> bool {
-        self.plan.is_none_or(|plan| plan.nets() == self.nets())
+        self.planned().is_none_or(|nets| nets == self.nets())
     }
 
     /// The split that an object belongs to: by [`ZooManifest::splits`], else the source's.
@@ -253,14 +263,16 @@ impl ZooManifest {
             if let Some(Part { index, count }) = plan.part {
                 Part::new(index, count)?;
             }
-            if self.nets() > plan.nets() {
-                return Err(ZooError::invalid(
-                    file,
-                    "shards",
-                    format!("{} networks", self.nets()),
-                    format!("at most the {} of the plan", plan.nets()),
-                ));
-            }
+        }
+        if let Some(planned) = self.planned()
+            && self.nets() > planned
+        {
+            return Err(ZooError::invalid(
+                file,
+                "shards",
+                format!("{} networks", self.nets()),
+                format!("at most the {planned} that are planned"),
+            ));
         }
         let last = self.shards.len().saturating_sub(1);
         for (i, shard) in self.shards.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Zoo;
+use super::derived::Derived;
 use super::error::ZooError;
 use super::manifest::{Plan, ZooManifest};
 use super::shard::Shard;
@@ -57,6 +58,7 @@ pub async fn merge<A: Store, B: Store>(
     let report = report(zoos, &places);
     let manifest = ZooManifest {
         plan: merged_plan(zoos, &places),
+        derived: merged_origin(zoos, &places),
         targets: None,
         shards: Vec::new(),
         ..first.manifest.clone()
@@ -89,6 +91,7 @@ fn check_same<A: Store>(first: &Zoo<A>, other: &Zoo<A>) -> Result<(), ZooError> 
     // What may differ between zoos that merge is only which objects they hold.
     let alike = |m: &ZooManifest| ZooManifest {
         plan: m.plan.map(|p| Plan { objects: [0, 0], part: None, ..p }),
+        derived: m.derived.clone().map(|d| Box::new(Derived { nets: 0, from: Vec::new(), ..*d })),
         nets_per_shard: 1,
         ..m.clone()
     };
@@ -194,6 +197,18 @@ fn merged_plan<A: Store>(zoos: &[Zoo<A>], places: &[Place]) -> Option<Plan> {
             (place.object, place.view) == (i64::from(object), i64::from(view))
         });
     whole.then_some(plan)
+}
+
+/// The origins of zoos that were made from others by the same operation, as one.
+fn merged_origin<A: Store>(zoos: &[Zoo<A>], places: &[Place]) -> Option<Box<Derived>> {
+    let mut all = zoos.iter().filter_map(|z| z.manifest.derived.as_deref());
+    let mut merged = Derived { nets: places.len() as u64, ..all.next()?.clone() };
+    for from in all.flat_map(|d| &d.from) {
+        if !merged.from.contains(from) {
+            merged.from.push(from.clone());
+        }
+    }
+    Some(Box::new(merged))
 }
 
 /// The targets of all zoos, ordered by object; none unless every zoo keeps them.

@@ -5,6 +5,7 @@
 //! stored: so a kill at any moment leaves a zoo that is whole up to its last listed shard, and
 //! what lies beyond is written over.
 
+pub(crate) mod derived;
 pub(crate) mod error;
 pub(crate) mod manifest;
 pub(crate) mod merge;
@@ -286,9 +287,14 @@ fn first_difference(a: &ZooManifest, b: &ZooManifest) -> Option<(&'static str, S
         Some(part) => format!("--shard {part}"),
         None => "no --shard".to_string(),
     };
+    let origin = |m: &ZooManifest| match &m.derived {
+        Some(derived) => text(derived),
+        None => "a fit or an import".to_string(),
+    };
     let fields = [
         ("program version", a.created_by.clone(), b.created_by.clone()),
         ("architecture", text(&a.mlp), text(&b.mlp)),
+        ("origin", origin(a), origin(b)),
         ("source", text(&a.source), text(&b.source)),
         ("image shape", text(&a.image_shape), text(&b.image_shape)),
         ("seed", a.seed.to_string(), b.seed.to_string()),

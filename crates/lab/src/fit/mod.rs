@@ -7,7 +7,8 @@
 mod run;
 
 use crate::error::LabError;
-use crate::message::{Diverged, Message, Started};
+use crate::job::Job;
+use crate::message::{Diverged, Finished, Message, Started};
 use crate::meter::Meter;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -197,23 +198,9 @@ impl<S: Store> FitJob<S> {
         Ok(job)
     }
 
-    /// The next message; `None` once the job is over. Its last message is
-    /// [`Message::Finished`] or [`Message::Failed`].
+    /// The next message; see [`Job::next`].
     pub async fn next(&mut self) -> Option<Message> {
-        loop {
-            if let Some(message) = self.queue.pop_front() {
-                return Some(message);
-            }
-            if self.state == State::Over {
-                return None;
-            }
-            if let Err(error) = self.step().await {
-                self.state = State::Over;
-                // The GPU's memory is free again even if the caller keeps the job.
-                self.batch = None;
-                return Some(Message::Failed(error.failed()));
-            }
-        }
+        Job::next(self).await
     }
 
     /// The zoo as far as it is stored.
@@ -240,6 +227,28 @@ impl<S: Store> FitJob<S> {
             kernel: self.fit_plan.kernel.clone(),
             dims: self.mlp.dims_text(),
             points: (self.images.height * self.images.width) as u64,
+        }
+    }
+}
+
+impl<S: Store> Job for FitJob<S> {
+    type Started = Started;
+    type Finished = Finished;
+
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.queue.pop_front() {
+                return Some(message);
+            }
+            if self.state == State::Over {
+                return None;
+            }
+            if let Err(error) = self.step().await {
+                self.state = State::Over;
+                // The GPU's memory is free again even if the caller keeps the job.
+                self.batch = None;
+                return Some(Message::Failed(error.failed()));
+            }
         }
     }
 }
@@ -319,7 +328,7 @@ fn objects(options: &FitOptions, images: usize) -> Result<[u32; 2], LabError> {
 }
 
 /// A folder of something else must not be filled with shards.
-async fn refuse_foreign_folder<S: Store>(store: &S) -> Result<(), LabError> {
+pub(crate) async fn refuse_foreign_folder<S: Store>(store: &S) -> Result<(), LabError> {
     if store.exists(MANIFEST_FILE).await? {
         return Ok(());
     }

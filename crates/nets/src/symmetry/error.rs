@@ -136,11 +136,7 @@ pub enum SymmetryError {
 impl SymmetryError {
     /// For parameter `at` of net `net`.
     pub(crate) fn not_finite(mlp: &Mlp, net: usize, at: usize) -> SymmetryError {
-        let layers = mlp.layers();
-        let layer = layers.iter().rposition(|l| at >= l.weight).unwrap_or(0);
-        let place = layers[layer];
-        let (tensor, entry) =
-            if at < place.bias { ("weight", at - place.weight) } else { ("bias", at - place.bias) };
+        let (layer, tensor, entry) = mlp.locate(at);
         SymmetryError::NotFinite { net, layer, tensor, entry }
     }
 }

@@ -1,0 +1,88 @@
+//! Pulling a job to its end.
+
+use crate::interrupt;
+use crate::output::Out;
+use crate::progress::Line;
+use crate::tell::JobFailed;
+use anyhow::Result;
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use weightlab_data::{DirStore, Zoo};
+use weightlab_lab::Job;
+use weightlab_lab::message::{Message, Progress};
+
+/// Between two progress objects.
+const JSON_EVERY: Duration = Duration::from_millis(500);
+
+/// Pulls a job to its end, showing progress, and everything as JSON if that is wanted. `see` gets what
+/// else there is to show. `None` if Ctrl-C ended it; `remedy` is what to do then.
+pub async fn drive<J: Job>(
+    job: &mut J,
+    out: &Out,
+    remedy: &'static str,
+    mut see: impl FnMut(&Line, &Message<J::Started, J::Finished>),
+) -> Result<Option<J::Finished>> {
+    interrupt::watch(remedy);
+    let mut line = Line::new(out);
+    let mut shown: Option<Instant> = None;
+    while let Some(message) = job.next().await {
+        let due = match &message {
+            Message::Progress(p) => {
+                let due = is_due(p, shown);
+                if due {
+                    shown = Some(Instant::now());
+                }
+                due
+            }
+            Message::Preview(_) => false,
+            // Failures are reported once, where all errors are.
+            Message::Failed(_) => false,
+            _ => true,
+        };
+        if due {
+            out.object(&message);
+        }
+        match message {
+            Message::Progress(p) => line.show(&p),
+            Message::Finished(finished) => {
+                line.clear();
+                return Ok(Some(finished));
+            }
+            Message::Failed(failed) => {
+                line.clear();
+                return Err(JobFailed { what: failed.what, hint: failed.hint }.into());
+            }
+            other => see(&line, &other),
+        }
+        if interrupt::requested() {
+            line.clear();
+            return Ok(None);
+        }
+    }
+    line.clear();
+    anyhow::bail!("the job ended without a result; this is a defect of the program")
+}
+
+fn is_due(progress: &Progress, shown: Option<Instant>) -> bool {
+    progress.fraction >= 1.0 || shown.is_none_or(|at| at.elapsed() >= JSON_EVERY)
+}
+
+/// What to say of a job that makes a zoo from others, when it takes too long to end.
+#[expect(dead_code, reason = "for the commands that make zoos from zoos")]
+pub const DERIVED_REMEDY: &str =
+    "the new zoo is unfinished: delete its folder and run the command again";
+
+/// What to say of such a job when it was interrupted.
+#[expect(dead_code, reason = "for the commands that make zoos from zoos")]
+pub fn derived_interrupted(out: &Out, zoo: &Zoo<DirStore>) -> ExitCode {
+    let manifest = zoo.manifest();
+    let (stored, all) = (manifest.nets(), manifest.planned());
+    out.object(&json!({"interrupted": {"nets_done": stored, "nets": all}}));
+    eprintln!(
+        "interrupted: {} holds {stored} of {} networks. Delete the folder and run the command again",
+        zoo.store().root().display(),
+        all.unwrap_or(0)
+    );
+    ExitCode::from(interrupt::CODE)
+}
