@@ -48,6 +48,9 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw a zoo's networks beside their images, as one labelled PNG
     Render(RenderArgs),
+    /// Augment networks: apply symmetries and random changes, and measure what they do
+    #[command(after_help = crate::commands::augment::operations())]
+    Augment(AugmentArgs),
     /// Put the parts of one job together
     Merge(MergeArgs),
     /// Write a zoo's networks for other programs
@@ -155,6 +158,22 @@ pub struct RenderArgs {
     /// Networks side by side
     #[arg(long, value_name = "N")]
     pub columns: Option<usize>,
+}
+
+/// Options of `augment`.
+#[derive(Debug, Args)]
+pub struct AugmentArgs {
+    /// Folder of networks
+    pub zoo: PathBuf,
+    /// An operation with its parameters; several are applied one after the other
+    #[arg(long = "op", value_name = "NAME[:k=v,..]", required = true)]
+    pub ops: Vec<String>,
+    /// Folder for the new zoo
+    #[arg(long, value_name = "ZOO")]
+    pub out: PathBuf,
+    /// Key of all random numbers: the same seed gives the same networks
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// Options of `merge`.

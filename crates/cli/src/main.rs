@@ -29,6 +29,7 @@ fn main() -> ExitCode {
             Command::Fit(args) => commands::fit::run(global, &out, &args).await,
             Command::Inspect(args) => commands::inspect::run(&out, &args).await,
             Command::Render(args) => commands::render::run(global, &out, &args).await,
+            Command::Augment(args) => commands::augment::run(global, &out, &args).await,
             Command::Merge(args) => commands::merge::run(&out, &args).await,
             Command::Export(args) => commands::transfer::export(&out, &args).await,
             Command::Import(args) => commands::transfer::import(&out, &args).await,

@@ -305,3 +305,30 @@ fn a_command_line_without_a_command_shows_help() {
     }
     assert_eq!(run(dir.path(), &["fitt"]).code, Some(2));
 }
+
+#[test]
+fn augmentations_that_cannot_be() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 2);
+    assert_eq!(fit(dir.path(), &[]).code, Some(0));
+    let augment = |op: &str| {
+        let line = ["augment", "zoo", "--op", op, "--out", "new", "--json"];
+        let said = run(dir.path(), &line);
+        assert!(!dir.path().join("new").exists(), "{said:?}");
+        said
+    };
+    refused(&augment("rotat"), 2, &["`rotat`", "did you mean `rotate`", "quantile-masking"]);
+    refused(&augment("masking:prob=0.2"), 2, &["`prob`", "did you mean `probability`", "rescale"]);
+    refused(&augment("scale:low=small"), 2, &["low=small", "number"]);
+    refused(&augment("masking:probability=2"), 2, &["probability = 2", "below 1"]);
+    refused(&augment("rotate-random"), 2, &["2-4-1", "3-D input"]);
+    refused(&augment("relu-scaling"), 2, &["sine", "ReLU"]);
+    let said = run(dir.path(), &["augment", "zoo", "--op", "scale", "--out", "zoo", "--json"]);
+    refused(&said, 2, &["already holds a zoo"]);
+    let said = run(dir.path(), &["augment", "zoo", "--out", "new", "--json"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let help = ok(dir.path(), &["help", "augment"]).stdout;
+    for word in ["quantile-masking", "k_max=4", "preserves the function", "acts on the input"] {
+        assert!(help.contains(word), "{help}");
+    }
+}

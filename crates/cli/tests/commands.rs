@@ -237,3 +237,26 @@ fn the_demo_writes_a_page_that_stands_alone() {
     assert!(lines.iter().any(|l| l["finished"]["nets"] == 3));
     ok(dir.path(), &["inspect", "out/demo/zoo"]);
 }
+
+#[test]
+fn augment_makes_a_zoo_and_says_what_it_did() {
+    let dir = tempdir().unwrap();
+    zoo(dir.path());
+    let line = ["augment", "zoo", "--op", "siren-negation", "--op", "rotate", "--out", "new"];
+    let lines = ok(dir.path(), &[&line[..], &["--json", "--seed", "3"]].concat()).json();
+    assert_eq!(lines[0]["started"]["ops"][1]["op"], "rotate:degrees=30");
+    assert!(lines.iter().any(|l| l["progress"]["nets_done"] == 10), "{lines:?}");
+    let finished = &lines.last().unwrap()["finished"];
+    assert_eq!(finished["nets"], 10);
+    assert!(finished["ops"][0]["of_range"].as_f64().unwrap() < 1e-5, "{finished}");
+    assert!(finished["overall"]["max"].as_f64().unwrap() > 1e-3, "{finished}");
+    let inspected = ok(dir.path(), &["inspect", "new", "--json"]).last();
+    assert_eq!(inspected["zoo"]["derived"]["operation"], "augment");
+    assert_eq!(inspected["zoo"]["derived"]["from"][0]["name"], "zoo");
+    assert_eq!(inspected["zoo"]["complete"], true);
+    assert!(ok(dir.path(), &["inspect", "new"]).stdout.contains("rotate:degrees=30"));
+    // The same again gives the same files.
+    let again = ok(dir.path(), &[&line[..6], &["--out", "again", "--seed", "3"]].concat());
+    assert!(again.stdout.contains("max |f - f'|"), "{again:?}");
+    assert_eq!(files(&dir.path().join("new")), files(&dir.path().join("again")));
+}

@@ -126,6 +126,22 @@ pub enum LabError {
         /// Index within that tensor, row-major.
         entry: usize,
     },
+    /// An operation whose result no longer is a number.
+    #[error(
+        "{operation}: makes a parameter of layer {layer} of network {net} NaN or infinite; use smaller \
+         values, or leave the network out"
+    )]
+    BecameNotFinite {
+        /// What was done, with its parameters.
+        operation: String,
+        /// Position of the network, from 0.
+        net: u64,
+        /// Layer, from 0.
+        layer: usize,
+    },
+    /// Nothing to do.
+    #[error("no --op was given; name at least one, such as --op permutation")]
+    NoOperation,
     /// A zoo that cannot be drawn as pictures.
     #[error("{dims}: {why}; only networks from 2 coordinates to 1 or 3 colours can be drawn")]
     NotPictures {
@@ -195,6 +211,12 @@ impl LabError {
             LabError::Fit(FitError::TooLarge { .. }) => {
                 "use fewer points (--size), narrower layers (--dims) or another --device"
             }
+            LabError::Symmetry(
+                SymmetryError::UnknownOperation { .. }
+                | SymmetryError::UnknownParameter { .. }
+                | SymmetryError::Twice { .. }
+                | SymmetryError::Unreadable { .. },
+            ) => "`weightlab help augment` lists operations with their parameters",
             LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) | LabError::Symmetry(_) => {
                 "correct the option; `weightlab help` explains it"
             }
@@ -213,6 +235,8 @@ impl LabError {
             LabError::NotFinite { .. } => {
                 "leave the network out, or fit it again with a smaller --lr"
             }
+            LabError::BecameNotFinite { .. } => "use smaller values",
+            LabError::NoOperation => "`weightlab help augment` lists the operations",
             LabError::NotPictures { .. } => "`weightlab inspect` shows what the zoo holds",
             LabError::SheetTooLarge { .. } => "use --limit or a lower --resolution",
             LabError::Encode(_) => "draw fewer networks (--limit)",
@@ -248,12 +272,14 @@ impl LabError {
             | LabError::NotEmpty { .. }
             | LabError::ZooInTheWay { .. }
             | LabError::NoSuchNet { .. }
+            | LabError::NoOperation
             | LabError::Mlp(_)
             | LabError::Symmetry(
                 SymmetryError::Setting { .. }
                 | SymmetryError::Unsuitable { .. }
                 | SymmetryError::UnknownOperation { .. }
                 | SymmetryError::UnknownParameter { .. }
+                | SymmetryError::Twice { .. }
                 | SymmetryError::Unreadable { .. },
             )
             | LabError::Fit(FitError::Setting { .. } | FitError::Mlp(_))

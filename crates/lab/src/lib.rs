@@ -5,6 +5,7 @@
 //! [`Checkpoint`](message::Checkpoint) is then safely stored. Every pull does a bounded slice of work of
 //! tens of milliseconds, except where a shard is written.
 
+pub mod augment;
 pub mod bench;
 pub mod builtin;
 pub mod check;
@@ -19,6 +20,7 @@ pub mod picture;
 pub mod report;
 pub mod stats;
 
+pub use augment::{AugmentJob, AugmentOptions};
 pub use contact_sheet::{ContactSheet, RenderOptions, render};
 pub use error::LabError;
 pub use fit::{FitJob, FitOptions};

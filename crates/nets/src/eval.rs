@@ -27,6 +27,25 @@ pub enum EvalError {
     },
 }
 
+/// How an evaluation is cut: padded points of the signal, points at a time, networks at a time.
+fn cut(gpu: &Gpu, mlp: &Mlp, nets: usize, points: usize) -> [usize; 3] {
+    let padded = points.next_multiple_of(TILE);
+    let at_once = points_at_once(gpu, mlp, 1);
+    let chunk = padded.min(at_once);
+    [padded, chunk, (at_once / chunk).clamp(1, nets)]
+}
+
+/// Bytes of GPU buffers that [`evaluate`] takes while it runs.
+pub fn evaluate_bytes(gpu: &Gpu, mlp: &Mlp, nets: usize, points: usize) -> u64 {
+    if nets == 0 || points == 0 {
+        return 0;
+    }
+    let [padded, chunk, group] = cut(gpu, mlp, nets, points);
+    let widest = mlp.dims[1..].iter().max().copied().unwrap_or(1);
+    let coords = mlp.inputs() * padded.next_multiple_of(chunk);
+    (4 * (coords + 2 * group * widest * chunk + group * (mlp.param_count() + 1))) as u64
+}
+
 /// Outputs `[nets, points, d_M]`, in output units, of `nets` networks with parameters `[nets, P]` at
 /// `coords` `[points, d_0]`.
 ///
@@ -54,10 +73,7 @@ pub async fn evaluate(
     }
 
     let layers = Layers::new(gpu, mlp, false)?;
-    let padded = points.next_multiple_of(TILE);
-    let at_once = points_at_once(gpu, mlp, 1);
-    let chunk = padded.min(at_once);
-    let group = (at_once / chunk).clamp(1, nets);
+    let [padded, chunk, group] = cut(gpu, mlp, nets, points);
     let stride = padded.next_multiple_of(chunk);
     let coords = gpu.upload("coordinates", &planar(coords, mlp.inputs(), stride))?;
     let active = gpu.upload("active nets", &(0..group as u32).collect::<Vec<_>>())?;

@@ -15,7 +15,7 @@ pub mod symmetry;
 pub mod variants;
 
 pub use batch::NetBatch;
-pub use eval::{EvalError, evaluate};
+pub use eval::{EvalError, evaluate, evaluate_bytes};
 pub use fit::{
     FitBatch, FitError, FitPath, FitPlan, FitProgress, FitSettings, NetId, NetOutcome, Status,
     plan_fit,

@@ -307,6 +307,21 @@ fn golden_augmentations() {
     }
 }
 
+/// What is written into files reads back as the same operation, and every default can be read.
+#[test]
+fn operations_read_back() {
+    for (text, _) in SINE_OPS.into_iter().chain([("relu-scaling:range=0.25", 1)]) {
+        let op = parse(text);
+        assert_eq!(parse(&op.to_string()), op);
+    }
+    for known in Op::known() {
+        let all: Vec<String> =
+            known.parameters.iter().map(|p| format!("{}={}", p.name, p.default)).collect();
+        let spelt_out = Op::parse(&format!("{}:{}", known.name, all.join(","))).unwrap();
+        assert_eq!(spelt_out, Op::parse(known.name).unwrap());
+    }
+}
+
 #[test]
 fn mistakes_are_named() {
     let text = |r: Result<Vec<Op>, SymmetryError>| r.unwrap_err().to_string();
@@ -316,7 +331,15 @@ fn mistakes_are_named() {
         "{unknown}"
     );
     let parameter = text(Op::parse("masking:prob=0.1"));
-    assert!(parameter.contains("`prob`") && parameter.contains("probability"), "{parameter}");
+    assert!(
+        parameter.contains("`prob`")
+            && parameter.contains("did you mean `probability`")
+            && parameter.contains("rescale"),
+        "{parameter}"
+    );
+    assert!(text(Op::parse("permutation:k=1")).contains("takes no parameters"));
+    assert!(text(Op::parse("scale:low=1,low=2")).contains("`low` is given twice"));
+    assert!(text(Op::parse("siren-bias:k_max=2.5")).contains("whole number"));
     let value = text(Op::parse("translate:range=wide"));
     assert!(value.contains("range=wide"), "{value}");
     assert!(text(Op::parse("translate:depth=second")).contains("`random` or `first`"));

@@ -69,12 +69,10 @@ fn is_due(progress: &Progress, shown: Option<Instant>) -> bool {
 }
 
 /// What to say of a job that makes a zoo from others, when it takes too long to end.
-#[expect(dead_code, reason = "for the commands that make zoos from zoos")]
 pub const DERIVED_REMEDY: &str =
     "the new zoo is unfinished: delete its folder and run the command again";
 
 /// What to say of such a job when it was interrupted.
-#[expect(dead_code, reason = "for the commands that make zoos from zoos")]
 pub fn derived_interrupted(out: &Out, zoo: &Zoo<DirStore>) -> ExitCode {
     let manifest = zoo.manifest();
     let (stored, all) = (manifest.nets(), manifest.planned());

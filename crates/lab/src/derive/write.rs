@@ -131,6 +131,11 @@ impl<S: Store> DerivedZoo<S> {
         Ok(Written { psnr, checkpoints })
     }
 
+    /// Points at which PSNR is measured; 0 if it is not.
+    pub fn points(&self) -> usize {
+        self.grid.len() / 2
+    }
+
     /// PSNR of all networks given so far.
     pub fn psnr(&self) -> Distribution {
         Distribution::of(self.psnr.iter().map(|&x| f64::from(x)))

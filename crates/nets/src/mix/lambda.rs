@@ -96,7 +96,8 @@ impl FromStr for Lambda {
                 operation: "mix",
                 name: "lambda",
                 value: text.to_owned(),
-                expected: "a number from 0 to 1, `uniform`, or `beta:a` such as `beta:0.2`",
+                expected: "a number from 0 to 1, `uniform`, or `beta:a` such as `beta:0.2`"
+                    .to_owned(),
             });
         };
         lambda.validate()?;

@@ -72,11 +72,11 @@ pub enum SymmetryError {
         layer: usize,
     },
     /// An operation that this architecture does not have.
-    #[error("{operation} does not fit {dims}: it needs {needs}")]
+    #[error("{operation} does not fit {dims}: it needs {needs}; choose another operation")]
     Unsuitable {
         /// What was asked for.
         operation: &'static str,
-        /// The architecture.
+        /// The architecture, in words.
         dims: String,
         /// What it must be.
         needs: &'static str,
@@ -104,17 +104,27 @@ pub enum SymmetryError {
         known: String,
     },
     /// A text that names no parameter of its operation.
-    #[error("{operation} has no parameter `{given}`; it takes {known}")]
+    #[error("{}", unknown_parameter(operation, given, nearest, known))]
     UnknownParameter {
         /// Of which operation.
         operation: &'static str,
         /// What was given.
         given: String,
+        /// The known name that is most like it; empty if there are none.
+        nearest: &'static str,
         /// All of them.
-        known: &'static str,
+        known: String,
+    },
+    /// A parameter given twice.
+    #[error("{operation}: `{name}` is given twice; give it once")]
+    Twice {
+        /// Of which operation.
+        operation: &'static str,
+        /// Which.
+        name: String,
     },
     /// A value that cannot be read.
-    #[error("{operation}: `{name}={value}` is not {expected}")]
+    #[error("{operation}: `{name}={value}`; {name} must be {expected}")]
     Unreadable {
         /// Of which operation.
         operation: &'static str,
@@ -123,7 +133,7 @@ pub enum SymmetryError {
         /// What was given.
         value: String,
         /// What is possible.
-        expected: &'static str,
+        expected: String,
     },
     /// Given draws that are not those of the operation.
     #[error("the draws given are not of the kind that {operation} takes")]
@@ -139,4 +149,11 @@ impl SymmetryError {
         let (layer, tensor, entry) = mlp.locate(at);
         SymmetryError::NotFinite { net, layer, tensor, entry }
     }
+}
+
+fn unknown_parameter(operation: &str, given: &str, nearest: &str, known: &str) -> String {
+    if known.is_empty() {
+        return format!("{operation} takes no parameters, `{given}` was given; leave it out");
+    }
+    format!("{operation} has no parameter `{given}`; did you mean `{nearest}`? It takes {known}")
 }

@@ -11,6 +11,7 @@ mod error;
 pub mod moves;
 mod op;
 pub mod reference;
+mod text;
 
 pub(crate) use augment::half_period;
 pub use augment::{Augmenter, Draws, augment};
@@ -18,3 +19,4 @@ pub(crate) use block::{Block, hidden_count};
 pub use error::SymmetryError;
 pub use moves::Move;
 pub use op::{Depth, Effect, Op, Per};
+pub use text::{Known, Parameter};

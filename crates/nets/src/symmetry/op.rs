@@ -14,6 +14,17 @@ pub enum Effect {
     ChangesFunction,
 }
 
+impl Effect {
+    /// In words, and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Effect::PreservesFunction => "preserves the function",
+            Effect::ActsOnInput => "acts on the input",
+            Effect::ChangesFunction => "changes the function",
+        }
+    }
+}
+
 /// Where a translation enters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
@@ -104,29 +115,7 @@ pub enum Op {
     Permutation,
 }
 
-/// Name and parameters of every operation, for help texts and parsing.
-const KNOWN: [(&str, &str); 13] = [
-    ("translate", "range (0.25), depth (random or first)"),
-    ("rotate", "degrees (30)"),
-    ("rotate-axis", "x (0), y (0), z (1), degrees (30)"),
-    ("rotate-random", "nothing"),
-    ("scale", "low (0.8), high (1.2)"),
-    ("siren-negation", "probability (0.5), per (neuron or layer)"),
-    ("siren-bias", "k_max (4)"),
-    ("relu-scaling", "range (0.5)"),
-    ("masking", "probability (0.1), rescale (yes or no)"),
-    ("quantile-masking", "level (0.1)"),
-    ("gaussian-noise", "level (0.32)"),
-    ("permutation", "nothing"),
-    ("combine", "nothing; it stands for translate, gaussian-noise, siren-negation"),
-];
-
 impl Op {
-    /// `(name, parameters with defaults)` of everything [`Op::parse`] knows.
-    pub fn known() -> &'static [(&'static str, &'static str)] {
-        &KNOWN
-    }
-
     /// The chain that the reference code calls `combine`, before its alignment.
     pub fn combine() -> [Op; 3] {
         [
@@ -183,11 +172,13 @@ impl Op {
             let error = SymmetryError::Setting { operation, name, value: value.into(), expected };
             if ok { Ok(()) } else { Err(error) }
         };
+        let sine = matches!(mlp.activation, Activation::Sine { .. });
         let suits = |ok: bool, needs| {
-            let error = SymmetryError::Unsuitable { operation, dims: mlp.dims_text(), needs };
+            let neurons = if sine { "sine" } else { "ReLU" };
+            let dims = format!("{} with {neurons} neurons", mlp.dims_text());
+            let error = SymmetryError::Unsuitable { operation, dims, needs };
             if ok { Ok(()) } else { Err(error) }
         };
-        let sine = matches!(mlp.activation, Activation::Sine { .. });
         let positive = |x: f32| x.is_finite() && x >= 0.0;
         match *self {
             Op::Translate { range, .. } => {
@@ -233,138 +224,4 @@ impl Op {
             Op::Permutation => Ok(()),
         }
     }
-
-    /// Operations from `name` or `name:parameter=value,..`; parameters left out have their defaults,
-    /// which are those of the reference code. `combine` gives three.
-    ///
-    /// # Errors
-    /// An unknown name or parameter, with the known ones, or a value that cannot be read.
-    pub fn parse(text: &str) -> Result<Vec<Op>, SymmetryError> {
-        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-        let Some(&(operation, known)) = KNOWN.iter().find(|(n, _)| *n == name) else {
-            let nearest = KNOWN.iter().map(|(n, _)| *n).min_by_key(|n| distance(n, name));
-            return Err(SymmetryError::UnknownOperation {
-                given: name.to_owned(),
-                nearest: nearest.unwrap_or_default(),
-                known: KNOWN.map(|(n, _)| n).join(", "),
-            });
-        };
-        let mut given: Vec<(&str, &str)> = Vec::new();
-        for part in rest.split(',').filter(|p| !p.is_empty()) {
-            given.push(part.split_once('=').unwrap_or((part, "")));
-        }
-        let mut values = Values { operation, given };
-        let op = match operation {
-            "translate" => Op::Translate {
-                range: values.number("range", 0.25)?,
-                depth: values
-                    .choice("depth", &[("random", Depth::Random), ("first", Depth::First)])?,
-            },
-            "rotate" => Op::Rotate { degrees: values.number("degrees", 30.0)? },
-            "rotate-axis" => Op::RotateAxis {
-                axis: [
-                    values.number("x", 0.0)?,
-                    values.number("y", 0.0)?,
-                    values.number("z", 1.0)?,
-                ],
-                degrees: values.number("degrees", 30.0)?,
-            },
-            "rotate-random" => Op::RotateRandom,
-            "scale" => {
-                Op::Scale { low: values.number("low", 0.8)?, high: values.number("high", 1.2)? }
-            }
-            "siren-negation" => Op::SirenNegation {
-                probability: values.number("probability", 0.5)?,
-                per: values.choice("per", &[("neuron", Per::Neuron), ("layer", Per::Layer)])?,
-            },
-            "siren-bias" => Op::SirenBias { k_max: values.number("k_max", 4)? },
-            "relu-scaling" => Op::ReluScaling { range: values.number("range", 0.5)? },
-            "masking" => Op::Masking {
-                probability: values.number("probability", 0.1)?,
-                rescale: values.choice("rescale", &[("yes", true), ("no", false)])?,
-            },
-            "quantile-masking" => Op::QuantileMasking { level: values.number("level", 0.1)? },
-            "gaussian-noise" => Op::GaussianNoise { level: values.number("level", 0.32)? },
-            "permutation" => Op::Permutation,
-            _ => {
-                values.finish(known)?;
-                return Ok(Op::combine().to_vec());
-            }
-        };
-        values.finish(known)?;
-        Ok(vec![op])
-    }
-}
-
-/// What remains to be read of `name=value` pairs.
-struct Values<'a> {
-    operation: &'static str,
-    given: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> Values<'a> {
-    fn take(&mut self, name: &str) -> Option<&'a str> {
-        let at = self.given.iter().position(|(n, _)| *n == name)?;
-        Some(self.given.remove(at).1)
-    }
-
-    fn unreadable(&self, name: &'static str, value: &str, expected: &'static str) -> SymmetryError {
-        let value = value.to_owned();
-        SymmetryError::Unreadable { operation: self.operation, name, value, expected }
-    }
-
-    fn number<T: std::str::FromStr>(
-        &mut self,
-        name: &'static str,
-        default: T,
-    ) -> Result<T, SymmetryError> {
-        let Some(text) = self.take(name) else { return Ok(default) };
-        text.parse().map_err(|_| self.unreadable(name, text, "a number in range"))
-    }
-
-    /// The first choice is the default.
-    fn choice<T: Copy>(
-        &mut self,
-        name: &'static str,
-        choices: &[(&'static str, T); 2],
-    ) -> Result<T, SymmetryError> {
-        let Some(text) = self.take(name) else { return Ok(choices[0].1) };
-        let expected = match choices[0].0 {
-            "random" => "`random` or `first`",
-            "neuron" => "`neuron` or `layer`",
-            _ => "`yes` or `no`",
-        };
-        choices
-            .iter()
-            .find(|(n, _)| *n == text)
-            .map(|(_, value)| *value)
-            .ok_or_else(|| self.unreadable(name, text, expected))
-    }
-
-    fn finish(self, known: &'static str) -> Result<(), SymmetryError> {
-        match self.given.first() {
-            Some((given, _)) => Err(SymmetryError::UnknownParameter {
-                operation: self.operation,
-                given: (*given).to_owned(),
-                known,
-            }),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Levenshtein's edit distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

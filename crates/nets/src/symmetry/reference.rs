@@ -105,6 +105,30 @@ pub fn draw(mlp: &Mlp, op: &Op, id: NetId, seed: u64, position: u32) -> Drawn {
     }
 }
 
+/// The points g x at which the old net gives what the new one gives at `coords`, `[points, d_0]`: f'(x) = f(g x).
+/// `None` if the operation is, under these draws, no map of the input.
+pub fn moved_input(mlp: &Mlp, op: &Op, drawn: &Drawn, coords: &[f32]) -> Option<Vec<f64>> {
+    let each = |map: &dyn Fn(&[f64]) -> Vec<f64>| {
+        let point = |x: &[f32]| map(&x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
+        coords.chunks_exact(mlp.inputs()).flat_map(point).collect()
+    };
+    match (op, drawn) {
+        (Op::Translate { .. }, Drawn::Translation(offset, 1)) => {
+            Some(each(&|x| x.iter().zip(offset).map(|(x, &t)| x + f64::from(t)).collect()))
+        }
+        (Op::Scale { .. }, Drawn::Numbers(s)) => {
+            Some(each(&|x| x.iter().map(|x| x * f64::from(s[0])).collect()))
+        }
+        (Op::Rotate { .. } | Op::RotateAxis { .. } | Op::RotateRandom, Drawn::Numbers(numbers)) => {
+            // R^T x.
+            let r = rotation(op, numbers);
+            let dot = |x: &[f64], c: usize| x.iter().zip(&r).map(|(x, row)| x * row[c]).sum();
+            Some(each(&|x| (0..x.len()).map(|c| dot(x, c)).collect()))
+        }
+        _ => None,
+    }
+}
+
 /// One net after an operation with given draws.
 ///
 /// # Panics
