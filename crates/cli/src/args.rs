@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::commands::quoted;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -64,6 +65,19 @@ pub enum Command {
     Demo(DemoArgs),
 }
 
+impl Command {
+    /// This command line with what makes it go on after an interruption, where there is such a thing.
+    pub fn resume_line(&self) -> Option<String> {
+        let Command::Fit(args) = self else { return None };
+        let mut words: Vec<String> =
+            std::env::args_os().map(|a| quoted(&a.to_string_lossy())).collect();
+        if !args.resume {
+            words.push("--resume".to_owned());
+        }
+        Some(words.join(" "))
+    }
+}
+
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -124,7 +138,7 @@ pub struct FitArgs {
     #[arg(long)]
     pub resume: bool,
     /// Resize every image first
-    #[arg(long, value_name = "HxW")]
+    #[arg(long, value_name = "HxW", value_parser = image_size)]
     pub size: Option<Size>,
     /// Make every image grey first
     #[arg(long)]
@@ -353,6 +367,16 @@ impl FromStr for Size {
     }
 }
 
+/// A [`Size`] with a grid in both directions.
+fn image_size(text: &str) -> Result<Size, String> {
+    match text.parse()? {
+        Size(height, width) if height < 2 || width < 2 => {
+            Err("expected at least 2x2: a single row or column has no grid".to_owned())
+        }
+        size => Ok(size),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,5 +398,7 @@ mod tests {
         assert_eq!("64x48".parse(), Ok(Size(64, 48)));
         assert_eq!("64".parse(), Ok(Size(64, 64)));
         assert!("0x4".parse::<Size>().is_err() && "4x".parse::<Size>().is_err());
+        assert_eq!(image_size("2x3"), Ok(Size(2, 3)));
+        assert!(image_size("1x1").is_err() && image_size("8x1").is_err());
     }
 }

@@ -66,7 +66,7 @@ fn unknown_magic() {
 fn empty_folder_and_no_folder() {
     let dir = tempdir().unwrap();
     let said = fit(dir.path(), &[]);
-    refused(&said, 1, &["images"]);
+    refused(&said, 1, &["images", "try: check the path"]);
     assert_eq!(said.stderr.matches("os error").count(), 1, "said twice: {said:?}");
     fs::create_dir(dir.path().join("images")).unwrap();
     refused(&fit(dir.path(), &[]), 1, &["images"]);
@@ -128,11 +128,17 @@ fn options_that_make_no_sense() {
         (&["--lr", "-1"], &["learning rate", "-1"]),
         (&["--until-psnr", "loud"], &["--until-psnr", "none"]),
         (&["--size", "8"], &[]),
-        (&["--omega", "0"], &["omega_0"]),
+        (&["--omega", "0"], &["omega_0", "0.01 to 10000"]),
+        (&["--omega", "-30"], &["omega_0", "-30"]),
+        (&["--omega", "1e20"], &["omega_0", "0.01 to 10000"]),
+        (&["--omega", "NaN"], &["omega_0"]),
+        (&["--size", "1x1"], &["--size", "at least 2x2"]),
+        (&["--size", "8x1"], &["--size", "at least 2x2"]),
+        (&["--size", "0x8"], &["--size", "height x width"]),
         (&["--stesp", "3"], &["--steps"]),
     ] {
         let said = fit(dir.path(), more);
-        if more[0] == "--size" {
+        if *more == ["--size", "8"] {
             assert_eq!(said.code, Some(0), "{said:?}");
             fs::remove_dir_all(dir.path().join("zoo")).unwrap();
         } else {
@@ -176,8 +182,33 @@ fn a_zoo_in_the_way_and_another_job() {
     assert_eq!(fit(dir.path(), &[]).code, Some(0));
     let before = files(&dir.path().join("zoo"));
     refused(&fit(dir.path(), &[]), 2, &["--resume"]);
-    refused(&fit(dir.path(), &["--resume", "--seed", "1"]), 2, &["seed = 0", "seed = 1"]);
+    refused(
+        &fit(dir.path(), &["--resume", "--seed", "1"]),
+        2,
+        &["zoo", "seed was 0, now 1 (--seed)"],
+    );
+    let more = ["--resume", "--lr", "0.001", "--until-psnr", "none"];
+    let words = ["learning_rate was 0.0005, now 0.001 (--lr)", "until_psnr was 40.0, now none"];
+    refused(&fit(dir.path(), &more), 2, &words);
+    // Whatever writes a zoo refuses in the same way.
+    ok(dir.path(), &["export", "zoo", "--format", "torch", "--out", "torch"]);
+    for line in [&["import", "torch"][..], &["merge", "zoo"]] {
+        let said = run(dir.path(), &[line, &["--out", "zoo", "--json"]].concat());
+        refused(&said, 2, &["zoo", "already holds a zoo", "--out"]);
+        let said = run(dir.path(), &[line, &["--out", "images", "--json"]].concat());
+        refused(&said, 2, &["images", "t10k-images", "--out"]);
+    }
     assert_eq!(files(&dir.path().join("zoo")), before);
+}
+
+#[test]
+fn a_file_where_the_zoo_should_be() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 2);
+    fs::write(dir.path().join("zoo"), "a letter").unwrap();
+    refused(&fit(dir.path(), &[]), 2, &["zoo: is a file, not a folder", "--out"]);
+    refused(&fit(dir.path(), &["--resume"]), 2, &["zoo: is a file, not a folder", "--out"]);
+    assert_eq!(fs::read(dir.path().join("zoo")).unwrap(), b"a letter");
 }
 
 #[test]
@@ -193,7 +224,7 @@ fn damaged_zoos() {
     wrong[middle] ^= 1;
     fs::write(&shard, wrong).unwrap();
     for said in [inspect(), run(dir.path(), &["render", "zoo", "--out", "x.png", "--json"])] {
-        refused(&said, 1, &["nets-00000.safetensors", "BLAKE3", "delete the whole folder"]);
+        refused(&said, 1, &["zoo/nets-00000.safetensors", "BLAKE3", "delete the whole folder"]);
     }
     assert!(!dir.path().join("x.png").exists());
     fs::remove_file(&shard).unwrap();
@@ -203,9 +234,9 @@ fn damaged_zoos() {
     let manifest = dir.path().join("zoo/zoo.json");
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("\"format_version\": 1", "\"format_version\": 99")).unwrap();
-    refused(&inspect(), 1, &["version 99", "version 1"]);
+    refused(&inspect(), 1, &["zoo/zoo.json", "version 99", "version 1"]);
     fs::write(&manifest, &text[..text.len() / 2]).unwrap();
-    refused(&inspect(), 1, &["zoo.json", "line"]);
+    refused(&inspect(), 1, &["zoo/zoo.json", "line"]);
     refused(&run(dir.path(), &["inspect", "images", "--json"]), 1, &["zoo.json"]);
 }
 

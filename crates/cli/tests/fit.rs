@@ -220,6 +220,151 @@ fn ctrl_c_ends_within_a_second_and_can_be_resumed() {
     assert_eq!(files(&dir.path().join("zoo")), files(&dir.path().join("whole")));
 }
 
+/// While nothing has been read yet, and while a shader is being compiled, which takes llvmpipe long
+/// without Mesa's cache.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_at_any_moment_says_how_to_go_on() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 8);
+    for (i, word) in ["", "started"].into_iter().enumerate() {
+        let mut command = weightlab(dir.path(), &[&LONG[..], &[&format!("zoo-{i}")]].concat());
+        command.env("MESA_SHADER_CACHE_DISABLE", "true");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = match word {
+            "" => {
+                // Until the handler is there, Ctrl-C ends any program without words.
+                std::thread::sleep(Duration::from_millis(60));
+                BufReader::new(child.stdout.take().unwrap())
+            }
+            word => wait_for(&mut child, word),
+        };
+        let begun = Instant::now();
+        let pid = child.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success()
+        );
+        let rest: Vec<String> = lines.lines().map(Result::unwrap).collect();
+        let output = child.wait_with_output().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(1), "{word}: took {:?}", begun.elapsed());
+        assert_eq!(output.status.code(), Some(130), "{word}: {output:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(stderr.matches("interrupted").count(), 1, "{word}: {stderr}");
+        assert!(stderr.contains("--resume"), "{word}: {stderr}");
+        let last: Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+        let resume = last["interrupted"]["resume"].as_str().unwrap();
+        assert!(resume.contains("weightlab fit images") && resume.ends_with("--resume"), "{last}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_promises_no_resumption_where_there_is_none() {
+    let dir = tempdir().unwrap();
+    let line = ["demo", "--json"];
+    let mut command = weightlab(dir.path(), &line);
+    command.env("MESA_SHADER_CACHE_DISABLE", "true");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = wait_for(&mut child, "started");
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let rest: Vec<String> = lines.lines().map(Result::unwrap).collect();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("interrupted") && !stderr.contains("--resume"), "{stderr}");
+    let last: Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+    assert!(last["interrupted"].is_object() && last["interrupted"]["resume"].is_null(), "{last}");
+}
+
+#[test]
+fn two_processes_do_not_write_one_zoo() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 8);
+    let mut first = start(dir.path(), "zoo");
+    let lines = wait_for(&mut first, "started");
+    let said = run(dir.path(), &[&LONG[..], &["zoo", "--resume"]].concat());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for word in ["zoo: another process", "wait", "--out"] {
+        assert!(said.stderr.contains(word), "{said:?}");
+    }
+    assert!(said.last()["failed"]["hint"].as_str().unwrap().contains("wait"), "{said:?}");
+    // Reading it is allowed meanwhile, and the first goes on as if nothing were.
+    ok(dir.path(), &["inspect", "zoo", "--json"]);
+    let rest: Vec<String> = lines.lines().map(Result::unwrap).collect();
+    assert!(first.wait().unwrap().success(), "{rest:?}");
+    assert_eq!(nets(dir.path(), "zoo"), 8);
+    assert!(!dir.path().join("zoo/zoo.lock").exists());
+}
+
+/// `--default-limits` makes another specialisation of the kernel, as another GPU would.
+#[test]
+fn networks_of_two_devices_are_told_apart() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 4);
+    let job = ["fit", "images", "--steps", "3", "--dims", "2,32,32,1", "--shard-size", "2"];
+    let fit = |more: &[&str]| run(dir.path(), &[&job[..], more].concat());
+    assert_eq!(fit(&["--out", "a", "--shard", "0/2"]).code, Some(0));
+    assert_eq!(fit(&["--out", "b", "--shard", "1/2", "--default-limits"]).code, Some(0));
+    let said = ok(dir.path(), &["merge", "a", "b", "--out", "merged", "--json"]);
+    assert_eq!(said.last()["merged"]["computed_on"].as_array().unwrap().len(), 2, "{said:?}");
+    assert!(said.stderr.contains("bit for bit"), "{said:?}");
+    let zoo = &ok(dir.path(), &["inspect", "merged", "--json"]).last()["zoo"];
+    let devices = zoo["computed_on"].as_array().unwrap();
+    assert_eq!((&devices[0]["nets"], &devices[1]["nets"]), (&2.into(), &2.into()), "{zoo}");
+    assert_ne!(devices[0]["device"]["kernel"], devices[1]["device"]["kernel"], "{zoo}");
+    assert_eq!(devices[0]["device"]["adapter"], devices[1]["device"]["adapter"], "{zoo}");
+    let text = ok(dir.path(), &["inspect", "merged"]).stdout;
+    assert_eq!(text.matches("computed on").count(), 2, "{text}");
+    assert!(text.contains("not the same, bit for bit"), "{text}");
+
+    // One way of computing is worth no remark.
+    let said = run(dir.path(), &["merge", "a", "--out", "one"]);
+    assert!(!said.stderr.contains("bit for bit"), "{said:?}");
+
+    // The second shard of a fit that a full disk ended is made in another way.
+    #[cfg(target_os = "linux")]
+    {
+        std::fs::create_dir(dir.path().join("c")).unwrap();
+        let partial = dir.path().join("c/nets-00001.safetensors.partial");
+        std::os::unix::fs::symlink("/dev/full", partial).unwrap();
+        assert_eq!(fit(&["--out", "c"]).code, Some(1));
+        let said = fit(&["--out", "c", "--resume", "--default-limits"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.stderr.contains("warning: this zoo was begun on"), "{said:?}");
+        let zoo = &ok(dir.path(), &["inspect", "c", "--json"]).last()["zoo"];
+        assert_eq!(zoo["computed_on"].as_array().unwrap().len(), 2, "{zoo}");
+        let said = fit(&["--out", "a", "--shard", "0/2", "--resume"]);
+        assert!(!said.stderr.contains("warning"), "{said:?}");
+    }
+}
+
+/// Killed in the middle of a merge with a gap, which no plan describes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_merge_that_was_ended_is_told() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 6);
+    for i in [0, 2] {
+        fit(dir.path(), &["--out", &format!("part-{i}"), "--shard", &format!("{i}/3")]);
+    }
+    std::fs::create_dir(dir.path().join("merged")).unwrap();
+    let partial = dir.path().join("merged/nets-00001.safetensors.partial");
+    std::os::unix::fs::symlink("/dev/full", partial).unwrap();
+    let line = ["merge", "part-0", "part-2", "--out", "merged"];
+    assert_eq!(run(dir.path(), &line).code, Some(1));
+    let said = ok(dir.path(), &["inspect", "merged"]);
+    assert!(said.stdout.contains("4 of 8 planned: unfinished, delete the folder"), "{said:?}");
+    let said = ok(dir.path(), &["render", "merged", "--out", "x.png"]);
+    assert!(said.stderr.contains("merged is unfinished: it holds 4 of 8"), "{said:?}");
+    for line in [&line[..], &["merge", "merged", "--out", "onward"]] {
+        let said = run(dir.path(), line);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.stderr.contains("merged: holds 4 of the 8 networks"), "{said:?}");
+        assert!(said.stderr.contains("delete the folder"), "{said:?}");
+    }
+}
+
 #[test]
 fn the_smallest_limits_suffice() {
     let dir = tempdir().unwrap();

@@ -1,16 +1,20 @@
 //! A store that is a folder.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::store::{Store, StoreError, TEMPORARY, check_name};
+use crate::store::{Store, StoreError, StoreLock, TEMPORARY, check_name};
+
+/// Name of the file that is locked while somebody writes. It is no part of what the store holds.
+const LOCK_FILE: &str = "zoo.lock";
 
 /// A folder on disk.
 ///
 /// A file is written to its name plus `.partial` in the same folder, synced, and renamed; then the
 /// folder is synced. What a killed process leaves behind under such a name is ignored and
-/// overwritten by the next attempt. Two processes must not write to one folder at the same time.
+/// overwritten by the next attempt. Two processes must not write to one folder at the same time:
+/// [`Store::lock`] keeps the second one out.
 #[derive(Clone, Debug)]
 pub struct DirStore {
     root: PathBuf,
@@ -38,6 +42,9 @@ impl DirStore {
 
     fn write_io(&self, name: &str, bytes: usize, source: io::Error) -> StoreError {
         let (file, store, bytes) = (name.to_string(), self.describe(), bytes as u64);
+        if self.root.exists() && !self.root.is_dir() {
+            return StoreError::NotAFolder { store };
+        }
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 StoreError::Full { name: file, store, bytes, source }
@@ -52,7 +59,7 @@ impl DirStore {
             let entry = entry?;
             // A name that is not Unicode cannot be one of ours.
             let Ok(part) = entry.file_name().into_string() else { continue };
-            if part.ends_with(TEMPORARY) {
+            if part.ends_with(TEMPORARY) || (prefix.is_empty() && part == LOCK_FILE) {
                 continue;
             }
             let name = format!("{prefix}{part}");
@@ -96,6 +103,63 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_dir(dir)
 }
 
+/// A lock file that is another one at every look is being fought over.
+const ATTEMPTS: u32 = 100;
+
+/// The lock of the system on [`LOCK_FILE`], which ends with the process at the latest.
+#[derive(Debug)]
+struct DirLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl DirLock {
+    /// `None` if another process has it.
+    fn acquire(path: &Path) -> io::Result<Option<DirLock>> {
+        for _ in 0..ATTEMPTS {
+            let file = File::options().create(true).truncate(false).write(true).open(path)?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                // Some network file systems have no locks; the rest of the store works there too.
+                Ok(()) | Err(TryLockError::Error(_)) => {}
+            }
+            // Who had the lock before may have removed the file in between; then this lock holds
+            // nobody off.
+            if is_at(&file, path)? {
+                return Ok(Some(DirLock { file, path: path.to_path_buf() }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Elsewhere the file stays for good, so it is the same one.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // While it is still held: see `acquire`. What cannot be removed does no harm.
+        if cfg!(unix) {
+            let _ = fs::remove_file(&self.path);
+        }
+        let _ = self.file.unlock();
+    }
+}
+
 impl Store for DirStore {
     async fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         fs::read(self.path(name)?).map_err(|e| match e.kind() {
@@ -121,6 +185,32 @@ impl Store for DirStore {
         Ok(names)
     }
 
+    /// Looks no further than it must, since the folder may be a whole home; and names of any kind
+    /// count, also those that are not Unicode.
+    async fn any(&self) -> Result<Option<String>, StoreError> {
+        let entries = match fs::read_dir(&self.root) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::NotADirectory => {
+                return Err(StoreError::NotAFolder { store: self.describe() });
+            }
+            entries => entries.map_err(|e| self.io("list", ".", e))?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|e| self.io("list", ".", e))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_file = !entry.file_type().is_ok_and(|t| t.is_dir());
+            // Such as the lost+found of a fresh disk.
+            let holds_something =
+                || fs::read_dir(entry.path()).is_ok_and(|mut inner| inner.next().is_some());
+            let ours = name.ends_with(TEMPORARY) || name == LOCK_FILE;
+            if !ours && (is_file || holds_something()) {
+                names.push(name);
+            }
+        }
+        Ok(names.into_iter().min())
+    }
+
     async fn exists(&self, name: &str) -> Result<bool, StoreError> {
         match fs::metadata(self.path(name)?) {
             Ok(data) => Ok(data.is_file()),
@@ -139,7 +229,22 @@ impl Store for DirStore {
         }
     }
 
+    async fn lock(&self) -> Result<StoreLock, StoreError> {
+        let attempt = || {
+            fs::create_dir_all(&self.root)?;
+            DirLock::acquire(&self.root.join(LOCK_FILE))
+        };
+        match attempt().map_err(|e| self.write_io(LOCK_FILE, 0, e))? {
+            Some(lock) => Ok(StoreLock::new(lock)),
+            None => Err(StoreError::Locked { store: self.describe() }),
+        }
+    }
+
     fn describe(&self) -> String {
         self.root.display().to_string()
+    }
+
+    fn locate(&self, name: &str) -> String {
+        self.root.join(name).display().to_string()
     }
 }

@@ -23,7 +23,7 @@ pub use signal::picture::{MAX_PIXELS, Picture, decode_image, image_dimensions};
 #[cfg(not(target_arch = "wasm32"))]
 pub use signal::source::open_source;
 pub use signal::{ImageSet, SourceInfo, SourceKind, SourceOptions, Split};
-pub use store::{MemStore, Store, StoreError};
+pub use store::{MemStore, Store, StoreError, StoreLock};
 pub use torch::error::TorchError;
 pub use torch::export::{ExportReport, export_safetensors, export_torch};
 pub use torch::import::{ImportOptions, ImportReport, import_safetensors, import_torch};
@@ -32,10 +32,11 @@ pub use torch::value::{Dtype, Tensor, Value};
 pub use torch::write::write_torch_net;
 pub use zoo::Zoo;
 pub use zoo::derived::{Derived, ZooRef};
+pub use zoo::difference::Difference;
 pub use zoo::error::ZooError;
 pub use zoo::manifest::{
-    DEFAULT_NETS_PER_SHARD, FORMAT_VERSION, FileEntry, MANIFEST_FILE, Part, Plan, ShardEntry,
-    TARGETS_FILE, ZooManifest, shard_file,
+    ComputedOn, DEFAULT_NETS_PER_SHARD, FORMAT_VERSION, FileEntry, MANIFEST_FILE, Part, Plan,
+    ShardEntry, TARGETS_FILE, ZooManifest, shard_file,
 };
 pub use zoo::merge::{MergeReport, merge};
 pub use zoo::shard::Shard;

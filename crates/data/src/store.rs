@@ -4,7 +4,9 @@
 //! code above needs no more than these five operations, and above all needs [`Store::write`] to be
 //! atomic, since that alone makes "nothing half-written is ever taken for a shard" true.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,6 +63,21 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file lies where the folder should be.
+    #[error("{store}: is a file, not a folder; choose another name (--out)")]
+    NotAFolder {
+        /// Which store.
+        store: String,
+    },
+    /// Another writer is at work.
+    #[error(
+        "{store}: another process is writing there; wait until it has ended, or choose another folder \
+         (--out). The lock ends with its process, even a killed one"
+    )]
+    Locked {
+        /// Which store.
+        store: String,
+    },
     /// Any other failure of the file system.
     #[error("{name}: cannot {action} in {store}: {source}")]
     Io {
@@ -102,6 +119,14 @@ pub trait Store {
     /// What the system said.
     fn list(&self) -> impl Future<Output = Result<Vec<String>, StoreError>>;
 
+    /// A file, or what else lies there, if there is anything at all.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn any(&self) -> impl Future<Output = Result<Option<String>, StoreError>> {
+        async { Ok(self.list().await?.into_iter().next()) }
+    }
+
     /// Whether there is a file of that name.
     ///
     /// # Errors
@@ -114,8 +139,42 @@ pub trait Store {
     /// What the system said.
     fn remove(&self, name: &str) -> impl Future<Output = Result<(), StoreError>>;
 
+    /// Keeps other writers out for as long as the lock lives. Readers need none, since every write is
+    /// atomic. A store that nobody else can reach gives a lock that means nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], or what the system said.
+    fn lock(&self) -> impl Future<Output = Result<StoreLock, StoreError>> {
+        async { Ok(StoreLock::default()) }
+    }
+
     /// A name for people, used in messages.
     fn describe(&self) -> String;
+
+    /// A file's name for people, with the store's.
+    fn locate(&self, name: &str) -> String {
+        format!("{}/{name}", self.describe())
+    }
+}
+
+/// The right to write to a store, until it is dropped.
+#[derive(Default)]
+pub struct StoreLock {
+    /// Held for its `Drop`.
+    _held: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl StoreLock {
+    /// A lock that ends when `held` is dropped.
+    pub fn new(held: impl Any + Send + Sync) -> StoreLock {
+        StoreLock { _held: Some(Box::new(held)) }
+    }
+}
+
+impl fmt::Debug for StoreLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreLock").finish_non_exhaustive()
+    }
 }
 
 /// Refuses names that could leave the store.

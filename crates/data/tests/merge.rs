@@ -4,7 +4,9 @@ mod common;
 
 use common::{block, manifest, mlp, says, shard};
 use proptest::prelude::*;
-use weightlab_data::{MemStore, Part, Plan, Store, Targets, Zoo, ZooError, ZooManifest, merge};
+use weightlab_data::{
+    ComputedOn, MemStore, Part, Plan, Store, StoreError, Targets, Zoo, ZooError, ZooManifest, merge,
+};
 
 fn targets(plan: &Plan) -> Targets {
     let objects = plan.part_objects();
@@ -102,6 +104,7 @@ fn what_is_missing_is_reported() {
     assert_eq!((report.nets, report.objects), (6, vec![[0, 3], [6, 9]]));
     assert_eq!(report.missing, [[3, 6]]);
     assert_eq!(merged.manifest().plan, None);
+    assert!(merged.manifest().is_complete(), "complete as a merge of what there was");
     block(merged.verify()).unwrap();
     // An absurd plan costs nothing.
     let plan = Plan { objects: [0, u32::MAX], views: 1, part: None };
@@ -121,9 +124,12 @@ fn only_zoos_of_one_job_merge() {
     };
     type Change = (fn(&mut ZooManifest), &'static str);
     let changes: [Change; 3] = [
-        (|m| m.seed = 9, "seed = 5"),
-        (|m| m.fit.as_mut().unwrap().learning_rate = 1.0, "fit settings"),
-        (|m| m.mlp.output_offset = 0.0, "architecture"),
+        (|m| m.seed = 9, "seed: 5 in memory, 9 in memory (--seed)"),
+        (
+            |m| m.fit.as_mut().unwrap().learning_rate = 1.0,
+            "learning_rate: 0.0005 in memory, 1.0 in memory (--lr)",
+        ),
+        (|m| m.mlp.output_offset = 0.0, "output_offset: 0.5 in memory, 0.0 in memory"),
     ];
     for (change, what) in changes {
         let error = block(merge(&[zoo(0, |_| {}), zoo(1, change)], MemStore::new())).unwrap_err();
@@ -136,4 +142,107 @@ fn only_zoos_of_one_job_merge() {
     assert!(matches!(block(merge(&none, MemStore::new())), Err(ZooError::NothingToMerge)));
     let taken = zoo(1, |_| {}).into_store();
     assert!(matches!(block(merge(&[zoo(0, |_| {})], taken)), Err(ZooError::AlreadyExists { .. })));
+}
+
+/// Gives up at a write, as if it had been killed there.
+#[derive(Debug)]
+struct Killed {
+    inner: MemStore,
+    writes: std::cell::Cell<usize>,
+}
+
+impl Store for &Killed {
+    async fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        self.inner.read(name).await
+    }
+    async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        match self.writes.get().checked_sub(1) {
+            None => Err(StoreError::NotFound { name: name.into(), store: "killed".into() }),
+            Some(left) => {
+                self.writes.set(left);
+                self.inner.write(name, bytes).await
+            }
+        }
+    }
+    async fn list(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.list().await
+    }
+    async fn exists(&self, name: &str) -> Result<bool, StoreError> {
+        self.inner.exists(name).await
+    }
+    async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        self.inner.remove(name).await
+    }
+    fn describe(&self) -> String {
+        "out".into()
+    }
+}
+
+#[test]
+fn a_merge_that_was_ended_is_known_as_such() {
+    let plan = Plan { objects: [0, 9], views: 1, part: None };
+    // With a gap, so that no plan tells what should be there.
+    let zoos =
+        [build(manifest(part(plan, 0, 3), 2), true), build(manifest(part(plan, 2, 3), 2), true)];
+    let (whole, _) = block(merge(&zoos, MemStore::new())).unwrap();
+    // Manifest, targets and manifest, then a shard and the manifest three times.
+    for writes in 1..9 {
+        let out = Killed { inner: MemStore::new(), writes: writes.into() };
+        assert!(block(merge(&zoos, &out)).is_err());
+        let ended = block(Zoo::open(out.inner.clone())).unwrap();
+        let stored = ended.nets();
+        assert_eq!(stored, [0, 0, 0, 0, 2, 2, 4, 4][writes - 1], "after {writes} writes");
+        assert!(!ended.manifest().is_complete());
+        assert_eq!(ended.manifest().planned(), Some(6));
+        // It is neither merged on nor written over, and what to do is said.
+        out.writes.set(usize::MAX);
+        let again = block(merge(&zoos, &out)).unwrap_err();
+        let onward = block(merge(&[ended], MemStore::new())).unwrap_err();
+        for error in [again, onward] {
+            assert!(matches!(error, ZooError::Unfinished { .. }), "{error}");
+            says(&error, &[&format!("{stored} of the 6"), "delete the folder"]);
+        }
+    }
+    let out = Killed { inner: MemStore::new(), writes: 9.into() };
+    block(merge(&zoos, &out)).unwrap();
+    assert_same_files(&out.inner, whole.store());
+}
+
+#[test]
+fn what_computed_the_parts_is_kept() {
+    let plan = Plan { objects: [0, 8], views: 1, part: None };
+    let device = |name: &str| ComputedOn {
+        adapter: name.into(),
+        backend: "vulkan".into(),
+        driver: "1".into(),
+        kernel: "fused".into(),
+    };
+    let on = |index, name: Option<&str>| {
+        let plan = part(plan, index, 4);
+        let mut zoo = block(Zoo::create(MemStore::new(), manifest(plan, 3))).unwrap();
+        if let Some(name) = name {
+            zoo.set_computing_on(device(name));
+        }
+        block(zoo.append(&shard(&plan, &mlp(), 0, 2))).unwrap();
+        zoo
+    };
+    // Two networks each, in shards of three: a b, b b c, -.
+    let zoos = [on(3, None), on(0, Some("A")), on(1, Some("B")), on(2, Some("A"))];
+    let (merged, report) = block(merge(&zoos, MemStore::new())).unwrap();
+    assert_eq!(report.computed_on, [device("A"), device("B")]);
+    let shards = &merged.manifest().shards;
+    assert_eq!(
+        shards.iter().map(|s| s.computed_on.as_slice()).collect::<Vec<_>>(),
+        [&[0, 1][..], &[0, 1], &[]]
+    );
+}
+
+#[test]
+fn zoos_with_and_without_class_names_merge() {
+    let plan = Plan { objects: [0, 4], views: 1, part: None };
+    let mut named = manifest(part(plan, 1, 2), 2);
+    named.class_names = vec!["boot".into()];
+    let zoos = [build(manifest(part(plan, 0, 2), 2), false), build(named, false)];
+    let (merged, _) = block(merge(&zoos, MemStore::new())).unwrap();
+    assert_eq!(merged.manifest().class_names, ["boot"]);
 }

@@ -68,5 +68,12 @@ fn a_file_where_a_folder_should_be() {
     fs::write(dir.path().join("zoo"), "a file").unwrap();
     let store = DirStore::new(dir.path().join("zoo"));
     assert!(!block(store.exists("zoo.json")).unwrap());
-    says(&block(store.write("zoo.json", b"")).unwrap_err(), &["zoo.json", "cannot write"]);
+    for error in [
+        block(store.write("zoo.json", b"")).unwrap_err(),
+        block(store.lock()).unwrap_err(),
+        block(store.any()).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::NotAFolder { .. }), "{error}");
+        says(&error, &["zoo: is a file, not a folder", "--out"]);
+    }
 }

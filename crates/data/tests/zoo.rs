@@ -5,8 +5,8 @@ mod common;
 use common::{block, manifest, mlp, says, shard};
 use proptest::prelude::*;
 use weightlab_data::{
-    DirStore, MANIFEST_FILE, MemStore, Part, Plan, Shard, Store, StoreError, Targets, Zoo,
-    ZooError, ZooManifest, blake3_hex, shard_file,
+    ComputedOn, DirStore, MANIFEST_FILE, MemStore, Part, Plan, Shard, Store, StoreError, Targets,
+    Zoo, ZooError, ZooManifest, blake3_hex, shard_file,
 };
 use weightlab_nets::{Convention, Mlp};
 
@@ -207,13 +207,22 @@ fn resuming_continues_the_same_work_only() {
 
     type Change = (&'static str, Box<dyn Fn(&mut ZooManifest)>);
     let changes: [Change; 6] = [
-        ("seed = 5, now seed = 6", Box::new(|m| m.seed = 6)),
-        ("architecture", Box::new(|m| m.mlp = Mlp::new(&[2, 4, 1], Convention::Dwsnets).unwrap())),
-        ("fit settings", Box::new(|m| m.fit.as_mut().unwrap().max_steps = 7)),
-        ("networks per shard", Box::new(|m| m.nets_per_shard = 5)),
-        ("objects and views", Box::new(|m| m.plan.as_mut().unwrap().objects = [10, 16])),
+        ("seed was 5, now 6 (--seed)", Box::new(|m| m.seed = 6)),
         (
-            "part = no --shard, now part = --shard 0/2",
+            "architecture was 2-3-2-1, now 2-4-1 (--dims)",
+            Box::new(|m| m.mlp = Mlp::new(&[2, 4, 1], Convention::Dwsnets).unwrap()),
+        ),
+        (
+            "max_steps was 1000, now 7 (--steps)",
+            Box::new(|m| m.fit.as_mut().unwrap().max_steps = 7),
+        ),
+        ("networks per shard was 4, now 5 (--shard-size)", Box::new(|m| m.nets_per_shard = 5)),
+        (
+            "objects was [10, 15), now [10, 16) (--offset and --limit)",
+            Box::new(|m| m.plan.as_mut().unwrap().objects = [10, 16]),
+        ),
+        (
+            "part was the whole job, now 0/2 (--shard)",
             Box::new(|m| m.plan.as_mut().unwrap().part = Some(Part { index: 0, count: 2 })),
         ),
     ];
@@ -223,7 +232,26 @@ fn resuming_continues_the_same_work_only() {
         let error = block(Zoo::resume(store.clone(), other)).unwrap_err();
         assert!(matches!(error, ZooError::Resume { .. }), "{error}");
         says(&error, &[what, "choose another folder"]);
+        assert!(!error.to_string().contains(['{', '"']), "raw JSON: {error}");
     }
+    // All at once, in the digits in which they were given.
+    let mut other = manifest(PLAN, 4);
+    other.seed = 6;
+    other.fit.as_mut().unwrap().learning_rate = 1e-3;
+    other.fit.as_mut().unwrap().until_psnr = None;
+    let error = block(Zoo::resume(store.clone(), other)).unwrap_err();
+    says(
+        &error,
+        &[
+            "seed was",
+            "learning_rate was 0.0005, now 0.001 (--lr)",
+            "until_psnr was 40.0, now none",
+        ],
+    );
+    // Looks and results are no part of the job.
+    let mut same = manifest(PLAN, 4);
+    same.class_names = vec!["boot".into()];
+    block(Zoo::resume(store.clone(), same)).unwrap();
     let error = block(Zoo::create(store, manifest(PLAN, 4))).unwrap_err();
     says(&error, &["already holds a zoo", "--resume"]);
 }
@@ -234,6 +262,7 @@ fn a_kill_between_shard_and_manifest_loses_that_shard_only() {
     let store = DirStore::new(dir.path().join("zoo"));
     let mut zoo = block(Zoo::create(store.clone(), manifest(PLAN, 4))).unwrap();
     block(zoo.append(&shard(&PLAN, &mlp(), 0, 4))).unwrap();
+    drop(zoo);
     // What a kill leaves behind: a shard that is stored but not listed, and halves of files.
     std::fs::write(store.root().join(shard_file(1)), b"not listed yet").unwrap();
     std::fs::write(store.root().join("nets-00002.safetensors.partial"), b"half").unwrap();
@@ -249,6 +278,7 @@ fn a_kill_between_shard_and_manifest_loses_that_shard_only() {
     for name in block(whole.list()).unwrap() {
         assert_eq!(block(store.read(&name)).unwrap(), block(whole.read(&name)).unwrap(), "{name}");
     }
+    drop(zoo);
     let left: Vec<_> =
         std::fs::read_dir(store.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 4, "no temporary file is left: {left:?}");
@@ -436,4 +466,105 @@ fn a_header_that_overflows_is_an_error() {
     let json = format!("{{{}}}", entries.join(","));
     let bytes = [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
     assert!(Shard::from_bytes_alone(&bytes, "x").is_err());
+}
+
+fn device(kernel: &str) -> ComputedOn {
+    ComputedOn {
+        adapter: "a card".into(),
+        backend: "vulkan".into(),
+        driver: "1.2".into(),
+        kernel: kernel.into(),
+    }
+}
+
+#[test]
+fn what_computed_a_shard_is_recorded() {
+    let store = MemStore::new();
+    let mut zoo = block(Zoo::create(store.clone(), manifest(PLAN, 4))).unwrap();
+    zoo.set_computing_on(device("small tiles"));
+    block(zoo.append(&shard(&PLAN, &mlp(), 0, 4))).unwrap();
+    zoo.set_computing_on(device("large tiles"));
+    block(zoo.append(&shard(&PLAN, &mlp(), 4, 8))).unwrap();
+    zoo.set_computing_on(device("small tiles"));
+    block(zoo.append(&shard(&PLAN, &mlp(), 8, 10))).unwrap();
+    let zoo = block(Zoo::open(store.clone())).unwrap();
+    let manifest = zoo.manifest();
+    assert_eq!(manifest.computed_on, [device("small tiles"), device("large tiles")]);
+    assert_eq!(
+        manifest.shards.iter().map(|s| s.computed_on.clone()).collect::<Vec<_>>(),
+        [[0], [1], [0]]
+    );
+    assert_eq!((manifest.nets_computed_on(0), manifest.nets_computed_on(1)), (6, 4));
+
+    // Zoos of before it was recorded still open, and carry no trace of it.
+    let old = MemStore::new();
+    zoo_in(&old);
+    let text = String::from_utf8(block(old.read(MANIFEST_FILE)).unwrap()).unwrap();
+    assert!(!text.contains("computed_on"), "{text}");
+    assert!(block(Zoo::open(old)).unwrap().manifest().computed_on.is_empty());
+
+    let text = String::from_utf8(block(store.read(MANIFEST_FILE)).unwrap()).unwrap();
+    let wrong = text.replacen("        1\n", "        7\n", 1);
+    assert_ne!(wrong, text);
+    block(store.write(MANIFEST_FILE, wrong.as_bytes())).unwrap();
+    let error = block(Zoo::open(store)).unwrap_err();
+    says(&error, &["computed_on of nets-00001", "[7]", "below 2"]);
+}
+
+#[test]
+fn one_writer_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = DirStore::new(dir.path().join("zoo"));
+    let mut zoo = block(Zoo::create(store.clone(), manifest(PLAN, 4))).unwrap();
+    block(zoo.append(&shard(&PLAN, &mlp(), 0, 4))).unwrap();
+    let locked = |result: Result<Zoo<DirStore>, ZooError>| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, ZooError::Store(StoreError::Locked { .. })), "{error}");
+        says(&error, &[&store.describe(), "another process", "--out"]);
+    };
+    locked(block(Zoo::resume(store.clone(), manifest(PLAN, 4))));
+    // Reading is free, and a reader that begins to write is a writer.
+    let mut reader = block(Zoo::open(store.clone())).unwrap();
+    block(reader.verify()).unwrap();
+    let error = block(reader.append(&shard(&PLAN, &mlp(), 4, 8))).unwrap_err();
+    assert!(matches!(error, ZooError::Store(StoreError::Locked { .. })), "{error}");
+    drop(zoo);
+    // Nothing is left of the lock, and what a kill leaves of it holds nobody off.
+    let lock = store.root().join("zoo.lock");
+    assert!(!lock.exists());
+    std::fs::write(&lock, "").unwrap();
+    let zoo = block(Zoo::resume(store.clone(), manifest(PLAN, 4))).unwrap();
+    assert!(!block(store.list()).unwrap().contains(&"zoo.lock".to_owned()));
+    drop(zoo);
+    assert!(!lock.exists());
+}
+
+#[test]
+fn a_new_zoo_does_not_go_among_other_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = DirStore::new(dir.path().join("zoo"));
+    // An empty folder within, a left-over of an attempt and a left-over lock are nothing.
+    std::fs::create_dir_all(store.root().join("lost+found")).unwrap();
+    std::fs::write(store.root().join("zoo.json.partial"), "{").unwrap();
+    std::fs::write(store.root().join("zoo.lock"), "").unwrap();
+    drop(block(Zoo::create(store.clone(), manifest(PLAN, 4))).unwrap());
+    block(store.remove(MANIFEST_FILE)).unwrap();
+    std::fs::create_dir_all(store.root().join("deep")).unwrap();
+    std::fs::write(store.root().join("deep/letter.txt"), "dear").unwrap();
+    let error = block(Zoo::create(store.clone(), manifest(PLAN, 4))).unwrap_err();
+    assert!(matches!(error, ZooError::NotEmpty { .. }), "{error}");
+    says(&error, &[&store.describe(), "deep", "--out"]);
+    std::fs::remove_dir_all(store.root().join("deep")).unwrap();
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let name = std::ffi::OsStr::from_bytes(b"not unicode \xff");
+        std::fs::write(store.root().join(name), "").unwrap();
+        let error = block(Zoo::create(store.clone(), manifest(PLAN, 4))).unwrap_err();
+        says(&error, &["not unicode"]);
+    }
+    let file = DirStore::new(dir.path().join("file"));
+    std::fs::write(file.root(), "").unwrap();
+    let error = block(Zoo::create(file, manifest(PLAN, 4))).unwrap_err();
+    says(&error, &["file", "not a folder", "--out"]);
 }

@@ -68,37 +68,6 @@ pub enum LabError {
         /// Which.
         option: &'static str,
     },
-    /// A folder with other things in it.
-    #[error(
-        "{store}: is not empty and holds no zoo (it holds {first}); choose an empty or new folder"
-    )]
-    NotEmpty {
-        /// Which store.
-        store: String,
-        /// A file in it.
-        first: String,
-    },
-    /// A zoo where a new one should go.
-    #[error("{store}: already holds a zoo; choose another folder, or delete this one first")]
-    ZooInTheWay {
-        /// Which store.
-        store: String,
-    },
-    /// A zoo that a job which was ended left behind.
-    #[error(
-        "{store}: unfinished: it holds {stored} of the {planned} networks of a run of `{operation}` that \
-         was ended; delete the folder and run that command again"
-    )]
-    Unfinished {
-        /// Which store.
-        store: String,
-        /// What was being done.
-        operation: String,
-        /// Networks there.
-        stored: u64,
-        /// Networks wanted.
-        planned: u64,
-    },
     /// A position beyond the end of a zoo.
     #[error("{store}: has no network {index}: it holds {nets}, counted from 0")]
     NoSuchNet {
@@ -225,12 +194,10 @@ impl LabError {
                 TorchError::Zoo(e) => zoo_hint(e),
                 _ => "check the folder: splits.json and one .pth file per network",
             },
+            LabError::Source(SourceError::Io { source, .. }) => io_hint(source),
             LabError::Source(_) => "check the path and the files of the source",
             LabError::Dims { .. } => "leave --dims out for an architecture that fits the images",
             LabError::Offset { .. } | LabError::Zero { .. } => "correct the option",
-            LabError::NotEmpty { .. } => "choose an empty or new folder",
-            LabError::ZooInTheWay { .. } => "choose another --out",
-            LabError::Unfinished { .. } => "delete the folder and run that command again",
             LabError::NoSuchNet { .. } => "`weightlab inspect` says how many networks there are",
             LabError::NotFinite { .. } => {
                 "leave the network out, or fit it again with a smaller --lr"
@@ -247,52 +214,90 @@ impl LabError {
 
     /// Whether the message itself ends with what to do, so that the hint would only repeat it.
     pub fn has_remedy(&self) -> bool {
-        let gpu = match self {
+        if let Some(gpu) = self.gpu() {
+            return !matches!(
+                gpu,
+                GpuError::ReadBack
+                    | GpuError::Refused(_)
+                    | GpuError::DeviceRefused { .. }
+                    | GpuError::BufferTooLarge { .. }
+            );
+        }
+        if let Some(store) = self.store() {
+            return !matches!(store, StoreError::NotFound { .. } | StoreError::Io { .. });
+        }
+        !matches!(self, LabError::Source(SourceError::Io { .. }))
+    }
+
+    /// The GPU's part in it.
+    fn gpu(&self) -> Option<&GpuError> {
+        match self {
             LabError::Gpu(e)
             | LabError::Fit(FitError::Gpu(e))
             | LabError::Eval(EvalError::Gpu(e))
-            | LabError::Symmetry(SymmetryError::Gpu(e)) => e,
-            _ => return true,
-        };
-        !matches!(
-            gpu,
-            GpuError::ReadBack
-                | GpuError::Refused(_)
-                | GpuError::DeviceRefused { .. }
-                | GpuError::BufferTooLarge { .. }
-        )
+            | LabError::Symmetry(SymmetryError::Gpu(e)) => Some(e),
+            _ => None,
+        }
+    }
+
+    /// The zoo's part in it.
+    fn zoo(&self) -> Option<&ZooError> {
+        match self {
+            LabError::Zoo(e) => Some(e),
+            LabError::Torch(e) => match &**e {
+                TorchError::Zoo(e) => Some(e),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The part that the place of storage has in it.
+    fn store(&self) -> Option<&StoreError> {
+        match (self, self.zoo()) {
+            (LabError::Store(e), _) | (_, Some(ZooError::Store(e))) => Some(e),
+            (LabError::Torch(e), _) => match &**e {
+                TorchError::Store(e) => Some(e),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Whether the user's options are at fault, rather than data, disk or GPU.
     pub fn is_usage(&self) -> bool {
-        match self {
-            LabError::Dims { .. }
-            | LabError::Offset { .. }
-            | LabError::Zero { .. }
-            | LabError::NotEmpty { .. }
-            | LabError::ZooInTheWay { .. }
-            | LabError::NoSuchNet { .. }
-            | LabError::NoOperation
-            | LabError::Mlp(_)
-            | LabError::Symmetry(
-                SymmetryError::Setting { .. }
-                | SymmetryError::Unsuitable { .. }
-                | SymmetryError::UnknownOperation { .. }
-                | SymmetryError::UnknownParameter { .. }
-                | SymmetryError::Twice { .. }
-                | SymmetryError::Unreadable { .. },
-            )
-            | LabError::Fit(FitError::Setting { .. } | FitError::Mlp(_))
-            | LabError::Gpu(GpuError::NoSuchAdapter { .. }) => true,
-            LabError::Zoo(e) => matches!(
-                **e,
+        if matches!(self.store(), Some(StoreError::NotAFolder { .. })) {
+            return true;
+        }
+        if let Some(zoo) = self.zoo() {
+            return matches!(
+                zoo,
                 ZooError::AlreadyExists { .. }
+                    | ZooError::NotEmpty { .. }
                     | ZooError::Resume { .. }
                     | ZooError::Part { .. }
                     | ZooError::NothingToMerge
-            ),
-            _ => false,
+            );
         }
+        matches!(
+            self,
+            LabError::Dims { .. }
+                | LabError::Offset { .. }
+                | LabError::Zero { .. }
+                | LabError::NoSuchNet { .. }
+                | LabError::NoOperation
+                | LabError::Mlp(_)
+                | LabError::Symmetry(
+                    SymmetryError::Setting { .. }
+                        | SymmetryError::Unsuitable { .. }
+                        | SymmetryError::UnknownOperation { .. }
+                        | SymmetryError::UnknownParameter { .. }
+                        | SymmetryError::Twice { .. }
+                        | SymmetryError::Unreadable { .. },
+                )
+                | LabError::Fit(FitError::Setting { .. } | FitError::Mlp(_))
+                | LabError::Gpu(GpuError::NoSuchAdapter { .. })
+        )
     }
 
     /// The last message of a job that this ended.
@@ -321,7 +326,9 @@ fn gpu_hint(error: &GpuError) -> &'static str {
 fn zoo_hint(error: &ZooError) -> &'static str {
     match error {
         ZooError::Store(e) => store_hint(e),
-        ZooError::AlreadyExists { .. } => "add --resume to continue it, or choose another --out",
+        ZooError::AlreadyExists { .. } => "choose another --out, or continue a fit with --resume",
+        ZooError::NotEmpty { .. } => "choose an empty or new folder",
+        ZooError::Unfinished { .. } => "delete the folder and run the command that wrote it again",
         ZooError::Resume { .. } => {
             "repeat the options that the zoo was begun with, or choose another --out"
         }
@@ -341,7 +348,25 @@ fn store_hint(error: &StoreError) -> &'static str {
             "free some space and run the command again (a fit continues with --resume)"
         }
         StoreError::TooLarge { .. } => "raise the limit (`ulimit -f`) or use another disk",
+        StoreError::NotAFolder { .. } => "choose another name (--out)",
+        StoreError::Locked { .. } => {
+            "wait until the other process has ended, or choose another --out"
+        }
         StoreError::NotFound { .. } => "check the path",
+        StoreError::Io { source, .. } => io_hint(source),
+        _ => "check the path and its permissions",
+    }
+}
+
+fn io_hint(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "check the path: there is nothing of that name",
+        ErrorKind::PermissionDenied => {
+            "check who may read and write there, or choose another place"
+        }
+        ErrorKind::ReadOnlyFilesystem => "choose a place on a disk that can be written to",
+        ErrorKind::InvalidFilename => "choose a shorter or simpler name",
         _ => "check the path and its permissions",
     }
 }

@@ -13,6 +13,11 @@ pub const MAX_LAYERS: usize = 8;
 /// Widest layer that any kernel accepts.
 pub const MAX_WIDTH: usize = 256;
 
+/// Range of omega_0. Initial weights are divided by it, so that below the range they outgrow what Adam
+/// can move. Phases grow with it, and beyond the range they leave |x| < 25,000, up to which the kernels
+/// reduce the argument of the sine exactly (`shaders/shared/sine.wgsl`).
+pub const OMEGA_RANGE: [f32; 2] = [0.01, 10_000.0];
+
 /// What is applied after each hidden affine layer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -131,8 +136,13 @@ pub enum MlpError {
         /// The width given.
         got: usize,
     },
-    /// omega_0 not finite and positive.
-    #[error("omega_0 (--omega) = {got}; it must be finite and above zero")]
+    /// omega_0 outside [`OMEGA_RANGE`].
+    #[error(
+        "omega_0 (--omega) = {got}; give {min} to {max}: initial weights are divided by it, and 32-bit \
+         floats cannot tell the sines of larger phases (30 is usual)",
+        min = OMEGA_RANGE[0],
+        max = OMEGA_RANGE[1]
+    )]
     Omega {
         /// The value given.
         got: f32,
@@ -207,7 +217,7 @@ impl Mlp {
             }
         }
         if let Activation::Sine { omega_0 } = self.activation
-            && !(omega_0.is_finite() && omega_0 > 0.0)
+            && !(OMEGA_RANGE[0]..=OMEGA_RANGE[1]).contains(&omega_0)
         {
             return Err(MlpError::Omega { got: omega_0 });
         }

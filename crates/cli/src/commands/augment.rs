@@ -29,7 +29,7 @@ pub async fn run(global: &Global, out: &Out, args: &AugmentArgs) -> Result<ExitC
         _ => {}
     })
     .await?;
-    let Some(finished) = finished else { return Ok(derived_interrupted(out, job.zoo())) };
+    let Some(finished) = finished else { return Ok(derived_interrupted(job.zoo())) };
     out.line(&summary(&finished));
     let (from, to) = (args.zoo.display().to_string(), args.out.display().to_string());
     out.line(&format!("{to}: {} made from {from}", networks_text(finished.nets)));

@@ -43,13 +43,14 @@ pub async fn run(global: &Global, out: &Out, args: &DemoArgs) -> Result<ExitCode
     let store = DirStore::new(&zoo_path);
     clear(&store).await?;
     let mut job = FitJob::new(&gpu, images, &mlp, options, store).await?;
-    let run = match drive(&mut job, out).await? {
-        End::Finished(run) => run,
-        End::Interrupted => {
-            eprintln!("interrupted; nothing to clean up: run it again whenever you like");
-            return Ok(ExitCode::from(interrupt::CODE));
-        }
-    };
+    let run =
+        match drive(&mut job, out, "nothing to clean up: run it again whenever you like").await? {
+            End::Finished(run) => run,
+            End::Interrupted => {
+                interrupt::tell(None);
+                return Ok(ExitCode::from(interrupt::CODE));
+            }
+        };
     let (zoo, images) = job.into_parts();
     let report =
         Report::gather(&gpu, &zoo, &images, settings, run.started, run.finished, run.metrics)
@@ -72,6 +73,7 @@ pub async fn run(global: &Global, out: &Out, args: &DemoArgs) -> Result<ExitCode
 
 /// Removes the zoo of an earlier demo; `FitJob` refuses a folder that holds anything else.
 async fn clear(store: &DirStore) -> Result<(), LabError> {
+    let _lock = store.lock().await?;
     if store.exists(MANIFEST_FILE).await? {
         // The manifest first: without it, what a kill leaves is no zoo.
         store.remove(MANIFEST_FILE).await?;

@@ -5,7 +5,6 @@ use crate::output::Out;
 use crate::progress::Line;
 use crate::tell::JobFailed;
 use anyhow::Result;
-use serde_json::json;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use weightlab_data::{DirStore, Zoo};
@@ -72,15 +71,9 @@ fn is_due(progress: &Progress, shown: Option<Instant>) -> bool {
 pub const DERIVED_REMEDY: &str =
     "the new zoo is unfinished: delete its folder and run the command again";
 
-/// What to say of such a job when it was interrupted.
-pub fn derived_interrupted(out: &Out, zoo: &Zoo<DirStore>) -> ExitCode {
+/// Ends such a job when it was interrupted.
+pub fn derived_interrupted(zoo: &Zoo<DirStore>) -> ExitCode {
     let manifest = zoo.manifest();
-    let (stored, all) = (manifest.nets(), manifest.planned());
-    out.object(&json!({"interrupted": {"nets_done": stored, "nets": all}}));
-    eprintln!(
-        "interrupted: {} holds {stored} of {} networks. Delete the folder and run the command again",
-        zoo.store().root().display(),
-        all.unwrap_or(0)
-    );
+    interrupt::tell(Some((manifest.nets(), manifest.planned().unwrap_or(0))));
     ExitCode::from(interrupt::CODE)
 }

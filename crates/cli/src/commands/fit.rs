@@ -1,13 +1,12 @@
 //! `weightlab fit`.
 
-use super::{open_gpu, quoted};
+use super::open_gpu;
 use crate::args::{FitArgs, Global};
 use crate::interrupt;
 use crate::output::Out;
 use crate::progress::Line;
 use crate::tell::JobFailed;
 use anyhow::Result;
-use serde_json::json;
 use std::process::ExitCode;
 use weightlab_data::{DirStore, ImageSet, SourceOptions, open_source};
 use weightlab_lab::fit::default_dims;
@@ -49,7 +48,7 @@ pub async fn run(global: &Global, out: &Out, args: &FitArgs) -> Result<ExitCode>
     };
     let gpu = open_gpu(global).await?;
     let mut job = FitJob::new(&gpu, images, &mlp, options, DirStore::new(&args.out)).await?;
-    match drive(&mut job, out).await? {
+    match drive(&mut job, out, "what was stored is intact").await? {
         End::Finished(run) => {
             let finished = &run.finished;
             out.line(&summary(finished));
@@ -68,17 +67,10 @@ pub async fn run(global: &Global, out: &Out, args: &FitArgs) -> Result<ExitCode>
             Ok(ExitCode::SUCCESS)
         }
         End::Interrupted => {
-            let (stored, all) = (job.zoo().nets(), job.zoo().manifest().plan.map(|p| p.nets()));
+            let stored = (job.zoo().nets(), job.zoo().manifest().planned().unwrap_or(0));
             // Dropping the job is what cancels it.
             drop(job);
-            let resume = resume_command();
-            out.object(
-                &json!({"interrupted": {"nets_done": stored, "nets": all, "resume": resume}}),
-            );
-            eprintln!(
-                "interrupted: {stored} of {} networks are stored. Continue with:\n  {resume}",
-                all.unwrap_or(0)
-            );
+            interrupt::tell(Some(stored));
             Ok(ExitCode::from(interrupt::CODE))
         }
     }
@@ -126,8 +118,9 @@ pub enum End {
     Interrupted,
 }
 
-/// Pulls a job to its end, showing what it says.
-pub async fn drive(job: &mut FitJob<DirStore>, out: &Out) -> Result<End> {
+/// Pulls a job to its end, showing what it says. `remedy` is what to do after an interruption, where a
+/// fit cannot be resumed.
+pub async fn drive(job: &mut FitJob<DirStore>, out: &Out, remedy: &'static str) -> Result<End> {
     let (mut started, mut metrics) = (None, Vec::new());
     let mut diverged = 0;
     let see = |line: &Line, message: &Message| match message {
@@ -144,7 +137,6 @@ pub async fn drive(job: &mut FitJob<DirStore>, out: &Out) -> Result<End> {
         }
         _ => {}
     };
-    let remedy = "what was stored is intact: run the same command with --resume";
     let finished = super::drive::drive(job, out, remedy, see).await;
     if diverged > DIVERGED_LINES {
         let more = networks_text(diverged - DIVERGED_LINES);
@@ -205,13 +197,4 @@ fn summary(f: &Finished) -> String {
         text += &format!("\n{} diverged: {}{more}", f.diverged.len(), first.join(", "));
     }
     text
-}
-
-/// This command, as it is to be typed to go on.
-fn resume_command() -> String {
-    let mut words: Vec<String> = std::env::args().map(|a| quoted(&a)).collect();
-    if !words.iter().any(|w| w == "--resume") {
-        words.push("--resume".to_owned());
-    }
-    words.join(" ")
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::process::ExitCode;
 use weightlab_data::{Shard, ZooManifest};
 use weightlab_lab::LabError;
+use weightlab_lab::meter::networks_text;
 use weightlab_lab::stats::{Distribution, histogram};
 use weightlab_nets::Activation;
 
@@ -48,6 +49,9 @@ pub async fn run(out: &Out, args: &InspectArgs) -> Result<ExitCode> {
         "plan": manifest.plan,
         "shards": manifest.shards.len(),
         "nets_per_shard": manifest.nets_per_shard,
+        "computed_on": manifest.computed_on.iter().enumerate().map(|(i, device)| {
+            json!({"device": device, "nets": manifest.nets_computed_on(i)})
+        }).collect::<Vec<_>>(),
         "targets": targets.as_ref().map(|t| t.len()),
         "psnr": psnr,
         "steps": steps,
@@ -89,9 +93,12 @@ fn facts(m: &ZooManifest) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let complete = match m.planned() {
         Some(planned) if !m.is_complete() => {
-            let remedy = match &m.derived {
-                Some(d) => format!("delete the folder and run `{}` again", d.operation),
-                None => "continue with fit --resume".to_owned(),
+            let remedy = match (&m.derived, m.plan) {
+                (Some(d), _) => format!("delete the folder and run `{}` again", d.operation),
+                (None, Some(_)) => "continue with fit --resume".to_owned(),
+                (None, None) => {
+                    "delete the folder and run the command that wrote it again".to_owned()
+                }
             };
             format!(" of {planned} planned: unfinished, {remedy}")
         }
@@ -170,6 +177,17 @@ fn facts(m: &ZooManifest) -> Vec<(&'static str, String)> {
             [only] => only.derived.as_deref(),
             _ => None,
         };
+    }
+    for (i, device) in m.computed_on.iter().enumerate() {
+        let nets = match m.nets_computed_on(i) {
+            nets if nets == m.nets() => String::new(),
+            nets => format!("{}: ", networks_text(nets)),
+        };
+        facts.push(("computed on", format!("{nets}{device}")));
+    }
+    if m.computed_on.len() > 1 {
+        let mixed = "not the same, bit for bit, as a fit made in one place";
+        facts.push(("", mixed.to_owned()));
     }
     facts.push(("written by", m.created_by.clone()));
     facts

@@ -24,8 +24,17 @@ pub async fn run(out: &Out, args: &MergeArgs) -> Result<ExitCode> {
         "objects": report.objects,
         "missing": report.missing,
         "complete": report.is_complete(),
+        "computed_on": report.computed_on,
     }}));
     out.line(&format!("{}: {}", args.out.display(), networks_text(report.nets)));
+    if report.computed_on.len() > 1 {
+        let devices: Vec<String> = report.computed_on.iter().map(|d| format!("  {d}")).collect();
+        out.note(&format!(
+            "the parts were computed in different ways, so together they are not the same, bit for bit, \
+             as a fit made in one place:\n{}",
+            devices.join("\n")
+        ));
+    }
     if !report.is_complete() {
         let missing: Vec<String> =
             report.missing.iter().map(|&range| objects_text(range)).collect();

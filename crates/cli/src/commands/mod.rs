@@ -13,6 +13,7 @@ pub mod render;
 pub mod transfer;
 
 use crate::args::Global;
+use crate::output::Out;
 use anyhow::Result;
 use std::path::Path;
 use weightlab_data::{DirStore, Store, Zoo};
@@ -32,6 +33,19 @@ pub async fn open_gpu(global: &Global) -> Result<Gpu> {
 /// An existing zoo.
 pub async fn open_zoo(path: &Path) -> Result<Zoo<DirStore>> {
     Ok(Zoo::open(DirStore::new(path)).await.map_err(LabError::from)?)
+}
+
+/// Says so if a zoo that is about to be used does not hold all that it should.
+pub fn note_unfinished(out: &Out, zoo: &Zoo<DirStore>) {
+    if let Some(planned) = zoo.manifest().planned()
+        && zoo.nets() < planned
+    {
+        out.note(&format!(
+            "{} is unfinished: it holds {} of {planned} networks",
+            zoo.store().describe(),
+            zoo.nets()
+        ));
+    }
 }
 
 /// Writes one file, atomically.

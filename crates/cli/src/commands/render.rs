@@ -1,6 +1,6 @@
 //! `weightlab render`.
 
-use super::{open_gpu, open_zoo, write_file};
+use super::{note_unfinished, open_gpu, open_zoo, write_file};
 use crate::args::{Global, RenderArgs};
 use crate::output::Out;
 use anyhow::Result;
@@ -12,6 +12,7 @@ use weightlab_lab::meter::networks_text;
 /// Draws a zoo.
 pub async fn run(global: &Global, out: &Out, args: &RenderArgs) -> Result<ExitCode> {
     let zoo = open_zoo(&args.zoo).await?;
+    note_unfinished(out, &zoo);
     let gpu = open_gpu(global).await?;
     let options = RenderOptions {
         resolution: args.resolution.map(|s| (s.0, s.1)),

@@ -1,6 +1,6 @@
 //! `weightlab export` and `weightlab import`.
 
-use super::{open_zoo, write_file};
+use super::{note_unfinished, open_zoo, write_file};
 use crate::args::{ExportArgs, Format, ImportArgs};
 use crate::output::Out;
 use crate::tell::Usage;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
-use weightlab_data::{DirStore, ImportOptions, import_safetensors, import_torch};
+use weightlab_data::{DirStore, ImportOptions, SourceError, import_safetensors, import_torch};
 use weightlab_data::{export_safetensors, export_torch};
 use weightlab_lab::LabError;
 use weightlab_lab::meter::{bytes_text, networks_text};
@@ -17,6 +17,7 @@ use weightlab_nets::Convention;
 /// Writes a zoo for others.
 pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
     let zoo = open_zoo(&args.zoo).await?;
+    note_unfinished(out, &zoo);
     let path = &args.out;
     let in_the_way = match path.read_dir() {
         Ok(mut entries) => matches!(args.format, Format::Safetensors) || entries.next().is_some(),
@@ -66,8 +67,9 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
     let is_file = path.is_file();
     let report = if is_file && path.extension().is_some_and(|e| e == "safetensors") {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path)
-            .map_err(|e| anyhow::anyhow!("{name}: cannot be read: {e}; check the path"))?;
+        let bytes = std::fs::read(path).map_err(|source| {
+            LabError::Source(SourceError::Io { path: name.clone(), action: "read", source })
+        })?;
         import_safetensors(&bytes, &name, store, &options).await.map_err(LabError::from)?.1
     } else {
         // splits.json itself stands for the folder it lies in.

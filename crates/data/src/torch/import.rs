@@ -90,6 +90,7 @@ pub async fn import_torch<I: Store, O: Store>(
             manifest.image_shape = recorded.as_ref().and_then(|r| r.image_shape);
             manifest.nets_per_shard = options.nets_per_shard;
             manifest.splits = Some(split_ranges(&listing.nets));
+            manifest.expected = Some(listing.nets.len() as u64);
             zoo = Some(Zoo::create(store, manifest).await?);
         }
         // Made in the first turn of the loop.
@@ -213,6 +214,7 @@ pub async fn import_safetensors<O: Store>(
     }
     let mut manifest = ZooManifest::new(mlp, 0);
     manifest.nets_per_shard = options.nets_per_shard;
+    manifest.expected = Some(n as u64);
     let mut zoo = Zoo::create(out, manifest).await?;
     let per_shard = options.nets_per_shard as usize;
     for start in (0..n).step_by(per_shard) {

@@ -3,6 +3,7 @@
 use thiserror::Error;
 use weightlab_nets::MlpError;
 
+use super::difference::{Difference, one_and_other, was_and_is};
 use super::manifest::FORMAT_VERSION;
 use crate::store::StoreError;
 
@@ -20,10 +21,38 @@ pub enum ZooError {
         store: String,
     },
     /// There is a zoo where a new one should go.
-    #[error("{store}: already holds a zoo; continue it with --resume or choose another folder")]
+    #[error(
+        "{store}: already holds a zoo; choose another folder (--out), or continue a fit with --resume"
+    )]
     AlreadyExists {
         /// Which store.
         store: String,
+    },
+    /// There is something else where a new zoo should go.
+    #[error(
+        "{store}: is not empty and holds no zoo (it holds {first}); choose an empty or new folder \
+         (--out)"
+    )]
+    NotEmpty {
+        /// Which store.
+        store: String,
+        /// A file in it.
+        first: String,
+    },
+    /// A zoo whose writing was ended, and that cannot be continued.
+    #[error(
+        "{store}: holds {nets} of the {planned} networks that {by} was to write, because it was ended; \
+         delete the folder and run that command again"
+    )]
+    Unfinished {
+        /// Which store.
+        store: String,
+        /// Networks there.
+        nets: u64,
+        /// Networks wanted.
+        planned: u64,
+        /// What wrote it.
+        by: String,
     },
     /// A zoo of another format version.
     #[error(
@@ -98,23 +127,21 @@ pub enum ZooError {
     },
     /// A zoo that is not the one to be continued.
     #[error(
-        "{store}: this zoo was begun with {field} = {theirs}, now {field} = {ours} was asked for; \
-         repeat the options it was begun with, or choose another folder"
+        "{store}: begun with other options: {}; repeat the options it was begun with, or choose \
+         another folder (--out)",
+        was_and_is(differences)
     )]
     Resume {
         /// Which store.
         store: String,
-        /// What differs.
-        field: &'static str,
-        /// As recorded.
-        theirs: String,
-        /// As asked for.
-        ours: String,
+        /// What differs; the first value is the recorded one.
+        differences: Vec<Difference>,
     },
     /// Zoos that do not belong together.
     #[error(
-        "{first} has {field} = {first_value}, but {second} has {second_value}; only zoos made with \
-         the same options from the same source merge"
+        "{first} and {second} do not belong together: {}; only zoos made with the same options from \
+         the same source merge",
+        one_and_other(differences, first, second)
     )]
     Merge {
         /// The first zoo.
@@ -122,11 +149,7 @@ pub enum ZooError {
         /// The zoo that differs.
         second: String,
         /// What differs.
-        field: &'static str,
-        /// Its value in the first.
-        first_value: String,
-        /// Its value in the second.
-        second_value: String,
+        differences: Vec<Difference>,
     },
     /// One network in two places.
     #[error(

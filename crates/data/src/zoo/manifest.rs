@@ -110,6 +110,27 @@ pub struct FileEntry {
     pub blake3: String,
 }
 
+/// On what networks were computed. Results are the same bits only where all of it is the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComputedOn {
+    /// The driver's name of the device.
+    pub adapter: String,
+    /// `vulkan`, `metal`, `dx12` or `browser webgpu`.
+    pub backend: String,
+    /// Driver name and version.
+    pub driver: String,
+    /// The kernel, and how it was specialised.
+    pub kernel: String,
+}
+
+impl fmt::Display for ComputedOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ComputedOn { adapter, backend, driver, kernel } = self;
+        write!(f, "{adapter} ({backend}, {driver}; kernel: {kernel})")
+    }
+}
+
 /// One shard, as the manifest lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +141,10 @@ pub struct ShardEntry {
     pub nets: u32,
     /// BLAKE3 of the whole file.
     pub blake3: String,
+    /// On what its networks were computed, as indices into [`ZooManifest::computed_on`], ascending;
+    /// several if a merge put networks of several into one shard. Empty if unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub computed_on: Vec<u32>,
 }
 
 /// The contents of `zoo.json`.
@@ -154,6 +179,14 @@ pub struct ZooManifest {
     /// Which zoos it was made from, and how; `None` if it was fitted or imported. Boxed, since few have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub derived: Option<Box<Derived>>,
+    /// Networks that the zoo is to hold, where no plan says so: fewer are there while it is being
+    /// written, or if that was ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+    /// Every device and kernel that computed some of the networks, in the order of the shards. Empty
+    /// if unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub computed_on: Vec<ComputedOn>,
     /// The images that were fitted, if they are kept.
     pub targets: Option<FileEntry>,
     /// The shards, in order.
@@ -177,6 +210,8 @@ impl ZooManifest {
             class_names: Vec::new(),
             splits: None,
             derived: None,
+            expected: None,
+            computed_on: Vec::new(),
             targets: None,
             shards: Vec::new(),
         }
@@ -189,12 +224,19 @@ impl ZooManifest {
 
     /// Number of networks that the zoo is to hold, if that is known.
     pub fn planned(&self) -> Option<u64> {
-        self.plan.map(|p| p.nets()).or(self.derived.as_ref().map(|d| d.nets))
+        let derived = self.derived.as_ref().map(|d| d.nets);
+        self.plan.map(|p| p.nets()).or(derived).or(self.expected)
     }
 
     /// Whether the zoo holds all that it is to hold; true if that is not known.
     pub fn is_complete(&self) -> bool {
         self.planned().is_none_or(|nets| nets == self.nets())
+    }
+
+    /// Number of networks in shards that hold networks computed on `computed_on[i]`.
+    pub fn nets_computed_on(&self, i: usize) -> u64 {
+        let here = |s: &&ShardEntry| s.computed_on.iter().any(|&c| c as usize == i);
+        self.shards.iter().filter(here).map(|s| u64::from(s.nets)).sum()
     }
 
     /// The split that an object belongs to: by [`ZooManifest::splits`], else the source's.
@@ -290,6 +332,16 @@ impl ZooManifest {
                     ),
                 ));
             }
+        }
+        let devices = self.computed_on.len();
+        let beyond = |s: &&ShardEntry| s.computed_on.iter().any(|&c| c as usize >= devices);
+        if let Some(shard) = self.shards.iter().find(beyond) {
+            return Err(ZooError::invalid(
+                file,
+                format!("computed_on of {}", shard.file),
+                format!("{:?}", shard.computed_on),
+                format!("indices below {devices}"),
+            ));
         }
         if let Some(targets) = &self.targets
             && targets.file != TARGETS_FILE

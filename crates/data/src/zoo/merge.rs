@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Zoo;
 use super::derived::Derived;
+use super::difference::differences;
 use super::error::ZooError;
-use super::manifest::{Plan, ZooManifest};
+use super::manifest::{ComputedOn, Plan, ZooManifest};
 use super::shard::Shard;
 use super::targets::Targets;
 use crate::store::Store;
@@ -19,6 +20,9 @@ pub struct MergeReport {
     pub objects: Vec<[i64; 2]>,
     /// Objects `[first, end)` that the plans of the zoos call for and that lack a network.
     pub missing: Vec<[i64; 2]>,
+    /// On what the networks were computed, as far as it is known. Only networks of one device and
+    /// kernel are what a single run would have made, bit for bit.
+    pub computed_on: Vec<ComputedOn>,
 }
 
 impl MergeReport {
@@ -43,22 +47,37 @@ struct Place {
 /// job done whole, file for file and bit for bit. A shard per zoo is in memory at a time, and 40
 /// bytes per network.
 ///
+/// A merged zoo that does not become a job's whole carries the number of networks it is to hold, so
+/// that one whose merge was ended is known as such.
+///
 /// # Errors
-/// Zoos that do not belong together; a network that is in two of them; a damaged file; `out`
-/// already holding a zoo.
+/// Zoos that do not belong together; a network that is in two of them; a damaged file or a zoo that a
+/// command was ended over; `out` already holding a zoo or anything else.
 pub async fn merge<A: Store, B: Store>(
     zoos: &[Zoo<A>],
     out: B,
 ) -> Result<(Zoo<B>, MergeReport), ZooError> {
     let first = zoos.first().ok_or(ZooError::NothingToMerge)?;
-    for zoo in &zoos[1..] {
+    for zoo in zoos {
+        // Which networks are missing is known of a plan only.
+        zoo.refuse_remains()?;
         check_same(first, zoo)?;
     }
+    super::refuse_other_contents(&out).await?;
     let places = find_all(zoos).await?;
-    let report = report(zoos, &places);
+    let mut report = report(zoos, &places);
+    let plan = merged_plan(zoos, &places);
     let manifest = ZooManifest {
-        plan: merged_plan(zoos, &places),
+        plan,
         derived: merged_origin(zoos, &places),
+        expected: plan.is_none().then_some(report.nets),
+        class_names: zoos
+            .iter()
+            .map(|z| &z.manifest.class_names)
+            .find(|names| !names.is_empty())
+            .cloned()
+            .unwrap_or_default(),
+        computed_on: Vec::new(),
         targets: None,
         shards: Vec::new(),
         ..first.manifest.clone()
@@ -71,6 +90,7 @@ pub async fn merge<A: Store, B: Store>(
     let mut cache: Vec<Option<(usize, Shard)>> = zoos.iter().map(|_| None).collect();
     for chunk in places.chunks(first.manifest.nets_per_shard as usize) {
         let mut shard = Shard::default();
+        let mut devices: Vec<ComputedOn> = Vec::new();
         for place in chunk {
             let slot = &mut cache[place.zoo];
             let source = match slot {
@@ -81,9 +101,17 @@ pub async fn merge<A: Store, B: Store>(
                 }
             };
             shard.push_from(source, place.net);
+            let from = &zoos[place.zoo].manifest;
+            for &device in &from.shards[place.shard].computed_on {
+                let device = &from.computed_on[device as usize];
+                if !devices.contains(device) {
+                    devices.push(device.clone());
+                }
+            }
         }
-        merged.append(&shard).await?;
+        merged.append_from(&shard, &devices).await?;
     }
+    report.computed_on.clone_from(&merged.manifest.computed_on);
     Ok((merged, report))
 }
 
@@ -95,14 +123,13 @@ fn check_same<A: Store>(first: &Zoo<A>, other: &Zoo<A>) -> Result<(), ZooError> 
         nets_per_shard: 1,
         ..m.clone()
     };
-    match super::first_difference(&alike(first.manifest()), &alike(other.manifest())) {
-        None => Ok(()),
-        Some((field, first_value, second_value)) => Err(ZooError::Merge {
+    let differences = differences(&alike(first.manifest()), &alike(other.manifest()));
+    match differences.is_empty() {
+        true => Ok(()),
+        false => Err(ZooError::Merge {
             first: first.store.describe(),
             second: other.store.describe(),
-            field,
-            first_value,
-            second_value,
+            differences,
         }),
     }
 }
@@ -169,7 +196,12 @@ fn report<A: Store>(zoos: &[Zoo<A>], places: &[Place]) -> MergeReport {
     }
     missing.sort_unstable();
     missing.dedup();
-    MergeReport { nets: places.len() as u64, objects: ranges(counts.into_keys()), missing }
+    MergeReport {
+        nets: places.len() as u64,
+        objects: ranges(counts.into_keys()),
+        missing,
+        computed_on: Vec::new(),
+    }
 }
 
 /// Ascending numbers as half-open ranges.

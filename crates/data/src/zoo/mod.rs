@@ -6,47 +6,56 @@
 //! what lies beyond is written over.
 
 pub(crate) mod derived;
+pub(crate) mod difference;
 pub(crate) mod error;
 pub(crate) mod manifest;
 pub(crate) mod merge;
 pub(crate) mod shard;
 pub(crate) mod targets;
 
+use self::difference::differences;
 use self::error::ZooError;
 use self::manifest::{
-    FileEntry, MANIFEST_FILE, Plan, ShardEntry, TARGETS_FILE, ZooManifest, shard_file,
+    ComputedOn, FileEntry, MANIFEST_FILE, ShardEntry, TARGETS_FILE, ZooManifest, shard_file,
 };
 use self::shard::Shard;
 use self::targets::Targets;
 use crate::hash::blake3_hex;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoreLock};
 
-/// A zoo in a store.
+/// A zoo in a store. One that was created or resumed keeps other writers out until it is dropped.
 #[derive(Debug)]
 pub struct Zoo<S: Store> {
     store: S,
     manifest: ZooManifest,
+    /// Held from the first write on.
+    lock: Option<StoreLock>,
+    /// On what the shards appended from now on were computed.
+    computing_on: Option<ComputedOn>,
 }
 
 impl<S: Store> Zoo<S> {
-    /// Begins a zoo. The manifest's `shards` and `targets` must be empty.
+    /// Begins a zoo. The manifest's `shards`, `computed_on` and `targets` must be empty.
     ///
     /// # Errors
-    /// There is a zoo already; an impossible manifest; a store that cannot be written.
+    /// There is a zoo or anything else already; an impossible manifest; a store that cannot be
+    /// written, or that another process is writing to.
     pub async fn create(store: S, manifest: ZooManifest) -> Result<Zoo<S>, ZooError> {
-        if store.exists(MANIFEST_FILE).await? {
-            return Err(ZooError::AlreadyExists { store: store.describe() });
-        }
         manifest.validate(MANIFEST_FILE)?;
-        if !manifest.shards.is_empty() || manifest.targets.is_some() {
+        let results = !manifest.computed_on.is_empty() || manifest.targets.is_some();
+        if !manifest.shards.is_empty() || results {
             return Err(ZooError::invalid(
                 MANIFEST_FILE,
-                "shards and targets",
+                "shards, computed_on and targets",
                 "some",
                 "none in the manifest of a new zoo",
             ));
         }
-        let zoo = Zoo { store, manifest };
+        // Before anything is made that would have to be removed again.
+        refuse_other_contents(&store).await?;
+        let lock = store.lock().await?;
+        refuse_other_contents(&store).await?;
+        let zoo = Zoo { store, manifest, lock: Some(lock), computing_on: None };
         zoo.save().await?;
         Ok(zoo)
     }
@@ -57,41 +66,54 @@ impl<S: Store> Zoo<S> {
     /// No zoo; a manifest of another version, or damaged; a listed file that is gone. The hashes
     /// of files are checked when they are read.
     pub async fn open(store: S) -> Result<Zoo<S>, ZooError> {
-        let bytes = match store.read(MANIFEST_FILE).await {
-            Err(StoreError::NotFound { .. }) => {
-                return Err(ZooError::NotAZoo { store: store.describe() });
-            }
-            other => other?,
+        let manifest = match read_manifest(&store).await? {
+            Some(manifest) => manifest,
+            None => return Err(ZooError::NotAZoo { store: store.describe() }),
         };
-        let manifest = ZooManifest::from_json(&bytes, MANIFEST_FILE)?;
         let targets = manifest.targets.iter().map(|t| &t.file);
         for file in manifest.shards.iter().map(|s| &s.file).chain(targets) {
             if !store.exists(file).await? {
                 return Err(ZooError::Missing { file: file.clone(), store: store.describe() });
             }
         }
-        Ok(Zoo { store, manifest })
+        Ok(Zoo { store, manifest, lock: None, computing_on: None })
     }
 
     /// Continues the zoo in `store`, or begins one if there is none. `manifest` is what
     /// [`Zoo::create`] would be given; everything in it must be as it was then.
     ///
     /// # Errors
-    /// As [`Zoo::open`]; [`ZooError::Resume`] names the first thing that differs; the hash of the
+    /// As [`Zoo::open`] and [`Zoo::create`]; [`ZooError::Resume`] names what differs; the hash of the
     /// last shard is checked, since that is the one that was in flight.
     pub async fn resume(store: S, manifest: ZooManifest) -> Result<Zoo<S>, ZooError> {
         if !store.exists(MANIFEST_FILE).await? {
             return Zoo::create(store, manifest).await;
         }
-        let zoo = Zoo::open(store).await?;
-        if let Some((field, theirs, ours)) = first_difference(&zoo.manifest, &manifest) {
-            let store = zoo.store.describe();
-            return Err(ZooError::Resume { store, field, theirs, ours });
+        let lock = store.lock().await?;
+        let mut zoo = Zoo::open(store).await?;
+        zoo.lock = Some(lock);
+        let differences = differences(&zoo.manifest, &manifest);
+        if !differences.is_empty() {
+            return Err(ZooError::Resume { store: zoo.store.describe(), differences });
         }
         if let Some(last) = zoo.manifest.shards.len().checked_sub(1) {
             zoo.read_shard(last).await?;
         }
         Ok(zoo)
+    }
+
+    /// Says on what the networks appended from now on were computed, so that the zoo records it.
+    pub fn set_computing_on(&mut self, device: ComputedOn) {
+        self.computing_on = Some(device);
+    }
+
+    /// Refuses what is left of a command that was ended: nothing continues it, and which networks are
+    /// missing is not recorded. A fit that is under way, or can be resumed, is no such thing.
+    ///
+    /// # Errors
+    /// [`ZooError::Unfinished`].
+    pub fn refuse_remains(&self) -> Result<(), ZooError> {
+        remains(&self.manifest, self.store.describe()).map_or(Ok(()), Err)
     }
 
     /// What the zoo is.
@@ -123,18 +145,52 @@ impl<S: Store> Zoo<S> {
     /// Lengths that disagree, a shard after one that was not full, networks off the plan, or a
     /// store that cannot be written; then the zoo is as it was.
     pub async fn append(&mut self, shard: &Shard) -> Result<(), ZooError> {
+        let devices: Vec<ComputedOn> = self.computing_on.iter().cloned().collect();
+        self.append_from(shard, &devices).await
+    }
+
+    /// As [`Zoo::append`], for networks computed on all of `devices`.
+    pub(crate) async fn append_from(
+        &mut self,
+        shard: &Shard,
+        devices: &[ComputedOn],
+    ) -> Result<(), ZooError> {
         let index = self.manifest.shards.len();
         let file = shard_file(index);
         shard.check(&self.manifest.mlp, &file)?;
         self.check_next(index, shard)?;
         let bytes = shard.to_bytes(&self.manifest.mlp)?;
+        self.lock().await?;
         self.store.write(&file, &bytes).await?;
-        let entry = ShardEntry { file, nets: shard.len() as u32, blake3: blake3_hex(&bytes) };
-        self.manifest.shards.push(entry);
+        let known = self.manifest.computed_on.len();
+        let mut computed_on: Vec<u32> = devices.iter().map(|d| self.index_of(d)).collect();
+        computed_on.sort_unstable();
+        computed_on.dedup();
+        let (nets, blake3) = (shard.len() as u32, blake3_hex(&bytes));
+        self.manifest.shards.push(ShardEntry { file, nets, blake3, computed_on });
         self.save().await.inspect_err(|_| {
             // Still unlisted on disk, so unlisted here too.
             self.manifest.shards.pop();
+            self.manifest.computed_on.truncate(known);
         })
+    }
+
+    /// Where a device stands in the manifest, at whose end it is put if it is new.
+    fn index_of(&mut self, device: &ComputedOn) -> u32 {
+        let all = &mut self.manifest.computed_on;
+        let at = all.iter().position(|d| d == device).unwrap_or_else(|| {
+            all.push(device.clone());
+            all.len() - 1
+        });
+        at as u32
+    }
+
+    /// Keeps other writers out from now on. A zoo that was merely opened is locked at its first write.
+    async fn lock(&mut self) -> Result<(), ZooError> {
+        if self.lock.is_none() {
+            self.lock = Some(self.store.lock().await?);
+        }
+        Ok(())
     }
 
     fn check_next(&self, index: usize, shard: &Shard) -> Result<(), ZooError> {
@@ -180,10 +236,11 @@ impl<S: Store> Zoo<S> {
     pub async fn read_shard(&self, i: usize) -> Result<Shard, ZooError> {
         let entry = &self.manifest.shards[i];
         let bytes = self.read_checked(&entry.file, &entry.blake3).await?;
-        let shard = Shard::from_bytes(&bytes, &entry.file, &self.manifest.mlp)?;
+        let file = self.store.locate(&entry.file);
+        let shard = Shard::from_bytes(&bytes, &file, &self.manifest.mlp)?;
         if shard.len() as u64 != u64::from(entry.nets) {
             return Err(ZooError::invalid(
-                &entry.file,
+                &file,
                 "label",
                 format!("{} networks", shard.len()),
                 format!("the {} that zoo.json records", entry.nets),
@@ -226,6 +283,7 @@ impl<S: Store> Zoo<S> {
         if self.manifest.targets.as_ref() == Some(&entry) {
             return Ok(());
         }
+        self.lock().await?;
         self.store.write(TARGETS_FILE, &bytes).await?;
         let before = self.manifest.targets.replace(entry);
         self.save().await.inspect_err(|_| self.manifest.targets = before)
@@ -238,7 +296,7 @@ impl<S: Store> Zoo<S> {
     pub async fn read_targets(&self) -> Result<Option<Targets>, ZooError> {
         let Some(entry) = &self.manifest.targets else { return Ok(None) };
         let bytes = self.read_checked(&entry.file, &entry.blake3).await?;
-        let targets = Targets::from_bytes(&bytes, &entry.file)?;
+        let targets = Targets::from_bytes(&bytes, &self.store.locate(&entry.file))?;
         self.check_target_shape(&targets)?;
         Ok(Some(targets))
     }
@@ -247,7 +305,7 @@ impl<S: Store> Zoo<S> {
         let found = [targets.height, targets.width, targets.channels];
         match self.manifest.image_shape {
             Some(shape) if shape != found => Err(ZooError::invalid(
-                TARGETS_FILE,
+                &self.store.locate(TARGETS_FILE),
                 "pixels",
                 format!("images of shape {found:?}"),
                 format!("{shape:?} as zoo.json records"),
@@ -265,7 +323,7 @@ impl<S: Store> Zoo<S> {
         };
         let found = blake3_hex(&bytes);
         if found != expected {
-            let (file, expected) = (file.to_string(), expected.to_string());
+            let (file, expected) = (self.store.locate(file), expected.to_string());
             return Err(ZooError::Hash { file, expected, found });
         }
         Ok(bytes)
@@ -276,34 +334,36 @@ impl<S: Store> Zoo<S> {
     }
 }
 
-/// The first field in which the manifests of two jobs differ, with its two values. Shards and
-/// targets are results and do not count.
-fn first_difference(a: &ZooManifest, b: &ZooManifest) -> Option<(&'static str, String, String)> {
-    fn text(value: &impl serde::Serialize) -> String {
-        serde_json::to_string(value).unwrap_or_default()
+/// The manifest in a store, if there is one.
+async fn read_manifest<S: Store>(store: &S) -> Result<Option<ZooManifest>, ZooError> {
+    match store.read(MANIFEST_FILE).await {
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        bytes => ZooManifest::from_json(&bytes?, &store.locate(MANIFEST_FILE)).map(Some),
     }
-    let plan = |m: &ZooManifest| text(&m.plan.map(|p: Plan| (p.objects, p.views)));
-    let part = |m: &ZooManifest| match m.plan.and_then(|p| p.part) {
-        Some(part) => format!("--shard {part}"),
-        None => "no --shard".to_string(),
-    };
-    let origin = |m: &ZooManifest| match &m.derived {
-        Some(derived) => text(derived),
-        None => "a fit or an import".to_string(),
-    };
-    let fields = [
-        ("program version", a.created_by.clone(), b.created_by.clone()),
-        ("architecture", text(&a.mlp), text(&b.mlp)),
-        ("origin", origin(a), origin(b)),
-        ("source", text(&a.source), text(&b.source)),
-        ("image shape", text(&a.image_shape), text(&b.image_shape)),
-        ("seed", a.seed.to_string(), b.seed.to_string()),
-        ("fit settings", text(&a.fit), text(&b.fit)),
-        ("part", part(a), part(b)),
-        ("objects and views", plan(a), plan(b)),
-        ("networks per shard", a.nets_per_shard.to_string(), b.nets_per_shard.to_string()),
-        ("class names", text(&a.class_names), text(&b.class_names)),
-        ("splits", text(&a.splits), text(&b.splits)),
-    ];
-    fields.into_iter().find(|(_, x, y)| x != y)
+}
+
+/// The error about a zoo that cannot be continued and that misses networks.
+fn remains(manifest: &ZooManifest, store: String) -> Option<ZooError> {
+    let planned =
+        manifest.planned().filter(|_| manifest.plan.is_none() && !manifest.is_complete())?;
+    let by = manifest
+        .derived
+        .as_ref()
+        .map_or("the command".to_string(), |d| format!("`{}`", d.operation));
+    Some(ZooError::Unfinished { store, nets: manifest.nets(), planned, by })
+}
+
+/// A new zoo goes where there is nothing: not over another one, and not between strange files.
+async fn refuse_other_contents<S: Store>(store: &S) -> Result<(), ZooError> {
+    if store.exists(MANIFEST_FILE).await? {
+        // One that cannot be read is in the way no less.
+        let there = read_manifest(store).await.ok().flatten();
+        return Err(there
+            .and_then(|zoo| remains(&zoo, store.describe()))
+            .unwrap_or_else(|| ZooError::AlreadyExists { store: store.describe() }));
+    }
+    match store.any().await? {
+        Some(first) => Err(ZooError::NotEmpty { store: store.describe(), first }),
+        None => Ok(()),
+    }
 }

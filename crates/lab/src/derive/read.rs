@@ -23,16 +23,8 @@ impl<'a, S: Store> NetReader<'a, S> {
     /// # Errors
     /// A zoo that a killed job left unfinished.
     pub fn new(zoo: &'a Zoo<S>) -> Result<NetReader<'a, S>, LabError> {
-        let manifest = zoo.manifest();
-        match &manifest.derived {
-            Some(derived) if !manifest.is_complete() => Err(LabError::Unfinished {
-                store: zoo.store().describe(),
-                operation: derived.operation.clone(),
-                stored: manifest.nets(),
-                planned: derived.nets,
-            }),
-            _ => Ok(NetReader { zoo, cache: VecDeque::new() }),
-        }
+        zoo.refuse_remains()?;
+        Ok(NetReader { zoo, cache: VecDeque::new() })
     }
 
     /// The zoo.

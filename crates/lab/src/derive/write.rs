@@ -1,11 +1,10 @@
 //! Writing the zoo that an operation made from others.
 
 use crate::error::LabError;
-use crate::fit::refuse_foreign_folder;
 use crate::message::Checkpoint;
 use crate::stats::Distribution;
 use serde_json::Value;
-use weightlab_data::{Derived, MANIFEST_FILE, Shard, Store, Targets, Zoo, ZooManifest, ZooRef};
+use weightlab_data::{Derived, Shard, Store, Targets, Zoo, ZooManifest, ZooRef};
 use weightlab_gpu::Gpu;
 use weightlab_nets::{evaluate, image_grid};
 
@@ -58,8 +57,6 @@ impl<S: Store> DerivedZoo<S> {
         from: &[&Zoo<A>],
         derivation: Derivation,
     ) -> Result<DerivedZoo<S>, LabError> {
-        refuse_zoo(&out).await?;
-        refuse_foreign_folder(&out).await?;
         let first = from.first().ok_or(LabError::Zero { option: "number of zoos" })?;
         let like = first.manifest();
         let agree = |same: fn(&ZooManifest, &ZooManifest) -> bool| {
@@ -173,24 +170,6 @@ impl<S: Store> DerivedZoo<S> {
             })
             .collect())
     }
-}
-
-/// A new zoo must not mix with an older one.
-async fn refuse_zoo<S: Store>(out: &S) -> Result<(), LabError> {
-    if !out.exists(MANIFEST_FILE).await? {
-        return Ok(());
-    }
-    let store = out.describe();
-    let manifest = ZooManifest::from_json(&out.read(MANIFEST_FILE).await?, MANIFEST_FILE);
-    Err(match manifest.as_ref().map(|m| (m, m.derived.as_ref())) {
-        Ok((manifest, Some(derived))) if !manifest.is_complete() => LabError::Unfinished {
-            store,
-            operation: derived.operation.clone(),
-            stored: manifest.nets(),
-            planned: derived.nets,
-        },
-        _ => LabError::ZooInTheWay { store },
-    })
 }
 
 /// Leaves the first `count` networks and returns the others.

@@ -8,13 +8,13 @@ mod run;
 
 use crate::error::LabError;
 use crate::job::Job;
-use crate::message::{Diverged, Finished, Message, Started};
+use crate::message::{Diverged, Finished, Message, Started, Warning};
 use crate::meter::Meter;
 use std::collections::VecDeque;
 use std::ops::Range;
 use web_time::Instant;
 use weightlab_data::{
-    ImageSet, MANIFEST_FILE, Part, Plan, Shard, Store, Targets, Zoo, ZooManifest,
+    ComputedOn, ImageSet, MANIFEST_FILE, Part, Plan, Shard, Store, Targets, Zoo, ZooManifest,
 };
 use weightlab_gpu::Gpu;
 use weightlab_nets::{FitBatch, FitPlan, FitSettings, Mlp, NetId, image_grid, plan_fit};
@@ -156,7 +156,6 @@ impl<S: Store> FitJob<S> {
             views: options.views,
             part: options.part,
         };
-        refuse_foreign_folder(&store).await?;
         let nets_per_shard = shard_size(gpu, &options, &store).await?;
         let points = images.height * images.width;
         let at_once = usize::try_from(plan.nets().min(u64::from(nets_per_shard)).max(1))
@@ -169,6 +168,9 @@ impl<S: Store> FitJob<S> {
         } else {
             Zoo::create(store, manifest).await?
         };
+        let device = computed_on(gpu, &fit_plan);
+        let warning = other_devices(zoo.manifest(), &device);
+        zoo.set_computing_on(device);
         let part = plan.part_objects();
         if !part.is_empty() {
             let objects = part.start as usize..part.end as usize;
@@ -195,6 +197,7 @@ impl<S: Store> FitJob<S> {
         };
         let started = job.started();
         job.queue.push_back(Message::Started(started));
+        job.queue.extend(warning.map(Message::Warning));
         Ok(job)
     }
 
@@ -327,15 +330,29 @@ fn objects(options: &FitOptions, images: usize) -> Result<[u32; 2], LabError> {
     Ok([index(options.offset), index(end)])
 }
 
-/// A folder of something else must not be filled with shards.
-pub(crate) async fn refuse_foreign_folder<S: Store>(store: &S) -> Result<(), LabError> {
-    if store.exists(MANIFEST_FILE).await? {
-        return Ok(());
+fn computed_on(gpu: &Gpu, plan: &FitPlan) -> ComputedOn {
+    let report = gpu.report();
+    ComputedOn {
+        adapter: report.name.clone(),
+        backend: report.backend.clone(),
+        driver: report.driver.clone(),
+        kernel: plan.arithmetic.clone(),
     }
-    match store.list().await?.into_iter().next() {
-        Some(first) => Err(LabError::NotEmpty { store: store.describe(), first }),
-        None => Ok(()),
-    }
+}
+
+/// What is to be said if a zoo was begun on another device than it goes on.
+fn other_devices(zoo: &ZooManifest, here: &ComputedOn) -> Option<Warning> {
+    let others: Vec<String> =
+        zoo.computed_on.iter().filter(|&d| d != here).map(ToString::to_string).collect();
+    (!others.is_empty() && !zoo.is_complete()).then(|| Warning {
+        what: format!(
+            "this zoo was begun on {}, and goes on on {here}: the networks of each are as good as the \
+             other's, but the zoo will not be the same, bit for bit, as one made in one go. `weightlab \
+             inspect` keeps them apart",
+            others.join(" and ")
+        ),
+        diverged: None,
+    })
 }
 
 async fn shard_size<S: Store>(gpu: &Gpu, options: &FitOptions, store: &S) -> Result<u32, LabError> {

@@ -309,6 +309,7 @@ pub(super) fn plan(
         path: FitPath::Fused,
         nets_per_batch,
         bytes: total,
+        arithmetic: kernel.to_lowercase(),
         kernel: kernel.to_lowercase(),
     })
 }

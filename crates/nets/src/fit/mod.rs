@@ -143,6 +143,9 @@ pub struct FitPlan {
     pub bytes: u64,
     /// Specialisation chosen, for people.
     pub kernel: String,
+    /// What of the specialisation fixes the bits of a result, on one device: the same for any number
+    /// of networks, so that parts of a job can be compared.
+    pub arithmetic: String,
 }
 
 /// Progress of a batch.

@@ -94,7 +94,8 @@ pub(super) fn plan(gpu: &Gpu, mlp: &Mlp, points: usize, nets: usize) -> Result<F
     let bytes = cut.buffers(mlp, nets.clamp(1, fits)).iter().map(|(_, b)| b).sum();
     let kernel =
         format!("tiled, {} points x {} nets at once, {} chunks", cut.chunk, cut.slots, cut.chunks);
-    Ok(FitPlan { path: FitPath::Tiled, nets_per_batch: fits, bytes, kernel })
+    let arithmetic = format!("tiled, chunks of {} points", cut.chunk);
+    Ok(FitPlan { path: FitPath::Tiled, nets_per_batch: fits, bytes, kernel, arithmetic })
 }
 
 #[repr(C)]
