@@ -1,6 +1,6 @@
 //! The golden set through the program itself, as a user runs it; and once with a wrong value in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,7 +10,24 @@ use crate::run::{Captured, capture, cargo, command, root, run, shown, target_dir
 
 const SET: &str = "testdata/golden/dws";
 /// The groups that have to pass; every other one may be unsupported, but not fail.
-const REQUIRED: [&str; 2] = ["siren_nets", "siren_fit"];
+const REQUIRED: [&str; 6] = ["siren_nets", "siren_fit", "aug", "match", "mixup", "pipeline"];
+
+/// A value of every kind that a group compares, and the cases that compare it: `(group, cases, place)`. A place is a
+/// tensor of the group's file or, with a slash, a number in the manifest.
+const PLACES: [(&str, &[&str], &str); 12] = [
+    ("siren_nets", &["img.0"], "img.0.out"),
+    ("siren_fit", &["fit.0.out", "fit.0.mse"], "fit.0.out"),
+    ("siren_fit", &["traj.after10"], "traj.after10.seq.1.weight"),
+    ("aug", &["rotate.img0"], "rotate.img0.after.seq.0.weight"),
+    ("aug", &["scale.img0"], "scale.img0.out"),
+    ("match", &["img_random.run0"], "img_random.run0.perm.0"),
+    ("match", &["img_random.run1"], "/cases/match/img_random/runs/1/inner"),
+    ("match", &["lap.0"], "lap.0.col"),
+    ("mixup", &["img.direct"], "img.direct.mixed.seq.1.weight"),
+    ("mixup", &["sdf.align"], "sdf.align.out"),
+    ("mixup", &["odd.align"], "odd.align.perm.0"),
+    ("pipeline", &["mixup.0"], "mixup.0.w.0"),
+];
 
 /// How many cases of a group ended how.
 #[derive(Default, Debug, PartialEq)]
@@ -18,6 +35,8 @@ struct Tally {
     pass: u64,
     fail: u64,
     unsupported: u64,
+    /// The cases that failed, sorted.
+    failed: BTreeSet<String>,
     /// The largest error in units of its tolerance.
     worst: f64,
 }
@@ -25,7 +44,7 @@ struct Tally {
 /// What `weightlab check --json` says, by group.
 type Report = BTreeMap<String, Tally>;
 
-/// Runs the set, which must pass, and a copy with one wrong value per required group, which must not.
+/// Runs the set, which must pass, and a copy with wrong values, of which every case must fail and no other.
 pub fn check() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--locked", "--package", "weightlab"]))?;
     let output = weightlab_check(&root().join(SET))?;
@@ -34,7 +53,7 @@ pub fn check() -> Result<()> {
         "{:<14} {:>6} {:>6} {:>12}   worst error / tolerance",
         "group", "pass", "fail", "unsupported"
     );
-    for (group, Tally { pass, fail, unsupported, worst }) in &report {
+    for (group, Tally { pass, fail, unsupported, worst, .. }) in &report {
         println!("{group:<14} {pass:>6} {fail:>6} {unsupported:>12}   {worst:.3}");
     }
     println!("{}", output.stdout.lines().last().unwrap_or_default());
@@ -51,10 +70,12 @@ pub fn check() -> Result<()> {
     let output = weightlab_check(&wrong)?;
     let report = read_report(&output.stdout).with_context(|| said(&output))?;
     for group in REQUIRED {
-        let failed = report.get(group).map_or(0, |tally| tally.fail);
+        let places = PLACES.iter().filter(|p| p.0 == group);
+        let wrong: BTreeSet<String> = places.flat_map(|p| p.1).map(|&c| c.to_owned()).collect();
+        let failed = report.get(group).map(|tally| tally.failed.clone()).unwrap_or_default();
         ensure!(
-            failed > 0,
-            "{group} has a wrong value, but no case of it failed\n{}",
+            !wrong.is_empty() && failed == wrong,
+            "{group}: the cases {wrong:?} have a wrong value, but {failed:?} failed\n{}",
             said(&output)
         );
     }
@@ -64,7 +85,7 @@ pub fn check() -> Result<()> {
         output.code,
         said(&output)
     );
-    println!("with one wrong value in each of {}: failed, as it must", REQUIRED.join(" and "));
+    println!("with {} wrong values: those cases failed, as they must", PLACES.len());
     Ok(())
 }
 
@@ -106,11 +127,14 @@ fn read_report(lines: &str) -> Result<Report> {
         let text = |name| {
             value.get(name).and_then(Value::as_str).with_context(|| format!("no {name} in {line}"))
         };
-        text("case")?;
+        let case = text("case")?.to_owned();
         let tally = report.entry(text("group")?.to_owned()).or_default();
         match text("status")? {
             "pass" => tally.pass += 1,
-            "fail" => tally.fail += 1,
+            "fail" => {
+                tally.fail += 1;
+                tally.failed.insert(case);
+            }
             "unsupported" => tally.unsupported += 1,
             other => bail!("status '{other}' in {line}"),
         }
@@ -139,51 +163,55 @@ fn judge(report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// A copy of the set in which one expected value of each required group is off by one.
+/// A copy of the set in which the expected values at [`PLACES`] are off by one.
 fn copy_with_wrong_values(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from).with_context(|| format!("{}", from.display()))? {
         let file = entry?.path();
         std::fs::copy(&file, to.join(file.file_name().context("a file without a name")?))?;
     }
-    let manifest: Value = serde_json::from_slice(&std::fs::read(to.join("manifest.json"))?)?;
-    for group in REQUIRED {
-        let file = to.join(format!("{group}.safetensors"));
+    for (group, _, place) in PLACES {
+        let number = place.starts_with('/');
+        let name = if number { "manifest.json".to_owned() } else { format!("{group}.safetensors") };
+        let file = to.join(name);
         let mut bytes = std::fs::read(&file).with_context(|| format!("{}", file.display()))?;
-        let tensor = an_output(&manifest, group)
-            .with_context(|| format!("the manifest lists no output of {group}"))?;
-        falsify(&mut bytes, tensor)
-            .with_context(|| format!("{}, tensor {tensor}", file.display()))?;
+        match number {
+            true => falsify_number(&mut bytes, place),
+            false => falsify(&mut bytes, place),
+        }
+        .with_context(|| format!("{}, {place}", file.display()))?;
         std::fs::write(&file, bytes)?;
     }
     Ok(())
 }
 
-/// The name of a network's output in the group. The manifest has `[dtype, shape, role, tolerance, ..]` per tensor.
-fn an_output<'a>(manifest: &'a Value, group: &str) -> Option<&'a str> {
-    let tensors = manifest.get("tensors")?.get(group)?.as_object()?;
-    let is_output = |fields: &Value| fields.get(2).and_then(Value::as_str) == Some("output");
-    tensors
-        .iter()
-        .find(|(name, fields)| name.ends_with(".out") && is_output(fields))
-        .map(|(name, _)| name.as_str())
+/// Adds one to a number of a JSON file.
+fn falsify_number(bytes: &mut Vec<u8>, pointer: &str) -> Result<()> {
+    let mut json: Value = serde_json::from_slice(bytes)?;
+    let value = json.pointer_mut(pointer).context("not in the file")?;
+    *value = (value.as_f64().context("not a number")? + 1.0).into();
+    *bytes = serde_json::to_vec(&json)?;
+    Ok(())
 }
 
-/// Adds one to the middle value of a float64 tensor of a safetensors file (length, JSON header, data).
+/// Adds one to the middle value of a tensor of float64 or int64 of a safetensors file (length, JSON header, data).
 fn falsify(bytes: &mut [u8], tensor: &str) -> Result<()> {
     let (length, rest) = bytes.split_first_chunk_mut::<8>().context("no header length")?;
     let length = usize::try_from(u64::from_le_bytes(*length))?;
     let (header, data) = rest.split_at_mut_checked(length).context("the header is cut off")?;
     let header: Value = serde_json::from_slice(header)?;
     let entry = header.get(tensor).context("not in the file")?;
-    ensure!(entry.get("dtype").and_then(Value::as_str) == Some("F64"), "not float64: {entry}");
     let offset =
         |i| entry.get("data_offsets")?.get(i)?.as_u64().and_then(|o| usize::try_from(o).ok());
     let range = offset(0).context("no offset")?..offset(1).context("no offset")?;
     let values = data.get_mut(range).context("the data are cut off")?;
     let middle = values.len() / 16;
     let value = values.as_chunks_mut::<8>().0.get_mut(middle).context("the tensor is empty")?;
-    *value = (f64::from_le_bytes(*value) + 1.0).to_le_bytes();
+    *value = match entry.get("dtype").and_then(Value::as_str) {
+        Some("F64") => (f64::from_le_bytes(*value) + 1.0).to_le_bytes(),
+        Some("I64") => i64::from_le_bytes(*value).wrapping_add(1).to_le_bytes(),
+        _ => bail!("neither float64 nor int64: {entry}"),
+    };
     Ok(())
 }
 
@@ -194,8 +222,12 @@ mod tests {
     const GOOD: &str = r#"{"group":"siren_nets","case":"img","status":"pass","worst":0.25}
 {"group":"siren_nets","case":"odd","status":"pass","worst":0.5}
 {"group":"siren_fit","case":"fits","status":"pass","worst":0.1}
+{"group":"aug","case":"scale","status":"pass","worst":0.1}
+{"group":"match","case":"run0","status":"pass","worst":0.0}
+{"group":"mixup","case":"direct","status":"pass","worst":0.0}
+{"group":"pipeline","case":"none","status":"pass","worst":0.0}
 {"group":"dws","case":"sab_sum","status":"unsupported"}
-{"summary":{"pass":3,"fail":0,"unsupported":1},"adapter":"llvmpipe"}
+{"summary":{"pass":7,"fail":0,"unsupported":1},"adapter":"llvmpipe"}
 "#;
 
     #[test]
@@ -208,11 +240,13 @@ mod tests {
     #[test]
     fn reports_that_must_not_pass() {
         let fails = GOOD.replacen("pass\",\"worst\":0.5", "fail\",\"worst\":1.5", 1);
-        let fails = fails.replace("\"pass\":3,\"fail\":0", "\"pass\":2,\"fail\":1");
-        assert!(judge(&read_report(&fails).unwrap()).is_err(), "a failed case");
+        let fails = fails.replace("\"pass\":7,\"fail\":0", "\"pass\":6,\"fail\":1");
+        let failed = read_report(&fails).unwrap();
+        assert_eq!(failed["siren_nets"].failed, BTreeSet::from(["odd".to_owned()]));
+        assert!(judge(&failed).is_err(), "a failed case");
         let unsupported = GOOD.replacen("pass\",\"worst\":0.1", "unsupported\",\"worst\":0.0", 1);
         let unsupported = unsupported
-            .replace("\"pass\":3", "\"pass\":2")
+            .replace("\"pass\":7", "\"pass\":6")
             .replace("supported\":1", "supported\":2");
         assert!(
             judge(&read_report(&unsupported).unwrap()).is_err(),
@@ -226,7 +260,7 @@ mod tests {
         let cut = GOOD.rsplit_once("{\"summary").unwrap().0;
         assert!(read_report(cut).is_err(), "no summary");
         assert!(
-            read_report(&GOOD.replace("\"pass\":3", "\"pass\":4")).is_err(),
+            read_report(&GOOD.replace("\"pass\":7", "\"pass\":8")).is_err(),
             "a summary that does not add up"
         );
         assert!(
@@ -251,5 +285,12 @@ mod tests {
         assert!(!changed.is_empty() && changed.iter().all(|i| (16..24).contains(i)), "{changed:?}");
         assert!(falsify(&mut file, "y").is_err());
         assert!(falsify(&mut file[..40], "x").is_err());
+
+        let mut json = br#"{"a":[1,2.5],"b":"text"}"#.to_vec();
+        falsify_number(&mut json, "/a/1").unwrap();
+        assert_eq!(json, br#"{"a":[1,3.5],"b":"text"}"#);
+        assert!(
+            falsify_number(&mut json, "/c").is_err() && falsify_number(&mut json, "/b").is_err()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The groups `aug`, `match` and `mixup` of the golden sets.
 
 use super::golden::Set;
-use super::siren::{mlp_of, read_net, to_f32};
+use super::siren::{NETS, mlp_of, read_net, to_f32};
 use super::{Case, Worst, to_f64};
 use crate::error::LabError;
 use serde_json::Value;
@@ -18,6 +18,9 @@ pub(super) const AUG: &str = "aug";
 pub(super) const MATCH: &str = "match";
 /// Mixtures with recorded lambdas.
 pub(super) const MIXUP: &str = "mixup";
+
+/// Families of nets with the inputs and outputs that tell them apart: the coordinates in [`NETS`] are by family.
+const FAMILIES: [(&str, usize, usize); 3] = [("img", 2, 1), ("sdf", 3, 1), ("odd", 2, 3)];
 
 /// Objectives of a replayed matching may be off by this share; of own random orders, they may be this share of
 /// the worst that the reference found.
@@ -99,6 +102,34 @@ async fn see_net<S: Store>(
             worst.see_all(&name, &here, &golden.values, |g| golden.tolerance.at(g));
         }
     }
+    Ok(())
+}
+
+/// Compares the outputs of a net with the tensor `name`, if it is there, on the coordinates of its family. The
+/// recorded weights alone would not tell whether it is still the same function.
+async fn see_outputs<S: Store>(
+    worst: &mut Worst,
+    gpu: &Gpu,
+    set: &mut Set<S>,
+    file: &str,
+    name: &str,
+    mlp: &Mlp,
+    got: &[f32],
+) -> Result<(), LabError> {
+    let Some(family) = FAMILIES
+        .into_iter()
+        .find(|(_, inputs, outputs)| (mlp.inputs(), mlp.outputs()) == (*inputs, *outputs))
+    else {
+        return Ok(());
+    };
+    let coords = format!("coords.{}", family.0);
+    if !set.has(file, name) || !set.has(NETS, &coords) {
+        return Ok(());
+    }
+    let coords = set.tensor(NETS, &coords).await?.to_f32();
+    let golden = set.tensor(file, name).await?;
+    let outputs = evaluate(gpu, mlp, got, 1, &coords).await?;
+    worst.see_all(name, &to_f64(&outputs), &golden.values, |g| golden.tolerance.at(g));
     Ok(())
 }
 
@@ -204,14 +235,18 @@ pub(super) async fn aug<S: Store>(
     let Some((op, draws)) = recorded(set, case, &mlp).await? else {
         return Ok(vec![Case::unsupported(AUG, case)]);
     };
+    let mut outputs = "out";
     if matches!(op, Op::ReluScaling { .. }) {
-        // The weights alone are recorded.
+        // The same weights, read as those of a plain ReLU network.
         mlp.activation = Activation::Relu;
+        mlp.output_offset = 0.0;
+        outputs = "relu_out";
     }
     let from = batch(gpu, &mlp, &params)?;
     let got = apply(gpu, &from, &op, draws.draws())?.read().await?;
     let mut worst = Worst::default();
     see_net(&mut worst, set, AUG, &format!("{case}.after"), &mlp, &got).await?;
+    see_outputs(&mut worst, gpu, set, AUG, &format!("{case}.{outputs}"), &mlp, &got).await?;
     Ok(vec![Case::judged(AUG, case, worst)])
 }
 
@@ -399,6 +434,7 @@ pub(super) async fn mixture<S: Store>(
     let (stays, moving, weight) = if swapped { (&b, &a, 1.0 - lambda) } else { (&a, &b, lambda) };
     let got = mixed(stays, moving, &moves, weight).await?;
     see_net(&mut worst, set, MIXUP, &format!("{case}.mixed"), &mlp, &got).await?;
+    see_outputs(&mut worst, gpu, set, MIXUP, &format!("{case}.out"), &mlp, &got).await?;
     Ok(vec![Case::judged(MIXUP, case, worst)])
 }
 
