@@ -8,7 +8,7 @@ use weightlab_data::{MemStore, Shard, Store, Zoo, ZooManifest};
 use weightlab_gpu::Gpu;
 use weightlab_lab::augment::{Finished, Started};
 use weightlab_lab::derive::ids;
-use weightlab_lab::{AugmentJob, AugmentOptions, Job, LabError, Message};
+use weightlab_lab::{AugmentJob, AugmentOptions, Job, Message};
 use weightlab_nets::symmetry::{Op, augment};
 use weightlab_nets::{Activation, Convention, Mlp, NetBatch};
 
