@@ -46,9 +46,9 @@ pub enum Purpose {
 }
 
 /// The last word of a counter for a purpose that occurs several times, as the same augmentation at
-/// several positions of a chain: each position has numbers of its own.
+/// several positions of a chain: each of 2^24 positions has numbers of its own.
 pub fn stream(purpose: Purpose, position: u32) -> u32 {
-    purpose as u32 + 256 * position
+    purpose as u32 + position.wrapping_mul(256)
 }
 
 /// Four independent uniform 32-bit words for one counter.

@@ -149,9 +149,28 @@ impl NetBatch {
         indices: &Buffer,
         into: &NetBatch,
     ) -> Result<(), SymmetryError> {
+        self.record_pick_from(recording, indices, 0, into)
+    }
+
+    /// As [`NetBatch::record_pick`], with the indices from position `first` on.
+    ///
+    /// # Errors
+    /// Another architecture, or the GPU.
+    ///
+    /// # Panics
+    /// If there are fewer indices than nets of `into`: a mistake in the caller.
+    pub fn record_pick_from(
+        &self,
+        recording: &mut Recording,
+        indices: &Buffer,
+        first: usize,
+        into: &NetBatch,
+    ) -> Result<(), SymmetryError> {
         self.same_architecture(into)?;
+        let end = first + into.nets;
+        assert!(4 * end as u64 <= indices.bytes(), "{end} indices exceed their buffer");
         let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_PICK, &[])?;
-        let block = Block::new(&self.mlp, into.nets);
+        let block = Block { extra: [first as u32, 0, 0, 0], ..Block::new(&self.mlp, into.nets) };
         recording.dispatch(
             &pipeline,
             &block,
@@ -159,6 +178,27 @@ impl NetBatch {
             block.grid(&self.gpu, self.mlp.param_count()),
         );
         Ok(())
+    }
+
+    /// The first `nets` nets, in the same buffers.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn prefix(&self, nets: usize) -> Result<NetBatch, SymmetryError> {
+        if nets > self.nets {
+            let (what, expected) = ("nets of a part of a batch, at most", self.nets);
+            return Err(SymmetryError::Length { what, got: nets, expected });
+        }
+        Ok(NetBatch { nets, ..self.clone() })
+    }
+
+    /// Room for as many networks with the same identities, which both then share.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub fn twin(&self) -> Result<NetBatch, SymmetryError> {
+        let params = self.gpu.buffer("nets", NetBatch::bytes(&self.mlp, self.nets))?;
+        Ok(NetBatch { params, ..self.clone() })
     }
 
     /// Checks that two batches hold nets of the same architecture and convention.

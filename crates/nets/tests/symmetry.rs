@@ -3,10 +3,12 @@
 mod common;
 
 use common::golden::{Set, layers};
-use common::{Case, gpu, small_gpu, worst};
+use common::{Case, gpu, open_gpu, small_gpu, worst};
 use pollster::block_on;
-use weightlab_gpu::Gpu;
-use weightlab_nets::symmetry::{Augmenter, Depth, Draws, Effect, Move, Op, Per, SymmetryError};
+use weightlab_gpu::{Counts, Gpu};
+use weightlab_nets::symmetry::{
+    Augmenter, Chain, Depth, Draws, Effect, Move, Op, Per, SymmetryError,
+};
 use weightlab_nets::symmetry::{augment, reference};
 use weightlab_nets::{Activation, Mlp, NetBatch, NetId, evaluate};
 
@@ -207,6 +209,58 @@ fn chunks_do_not_matter() {
     let once = block_on(augment(&batch, &[op], 1).unwrap().read()).unwrap();
     let twice = block_on(augment(&batch, &[op, op], 1).unwrap().read()).unwrap();
     assert!(twice != params && twice != once);
+}
+
+/// What a step of a training loop asks of the device, for every operation; and that neither the batch nor the
+/// place in it matters, but the epoch does.
+#[test]
+fn a_step_moves_no_data_and_allocates_nothing() {
+    let gpu = open_gpu();
+    let all: Vec<(&str, usize)> =
+        SINE_OPS.into_iter().chain([("gaussian-noise", 2), ("relu-scaling", 2)]).collect();
+    for inputs in [1, 2, 3] {
+        for relu in [false, true] {
+            let mut case = Case::new(&[inputs, 12, 9, 1], 1, 20, 21);
+            if relu {
+                case.mlp.activation = Activation::Relu;
+            }
+            let (mlp, params) = (&case.mlp, case.params());
+            let ops: Vec<Op> = all
+                .iter()
+                .filter(|(_, needed)| *needed == inputs)
+                .map(|(text, _)| parse(text))
+                .filter(|op| op.validate(mlp).is_ok())
+                .collect();
+            let data = NetBatch::upload(&gpu, mlp, &params, &ids(20, 1)).unwrap();
+            let order: Vec<u32> = (0..20).map(|i| 7 * i % 20).collect();
+            let items = gpu.upload("items", &order).unwrap();
+            let mut chain = Chain::new(&gpu, mlp, &ops, 8).unwrap();
+            let mut step = |range, epoch| {
+                let mut recording = gpu.record();
+                let out = chain.record(&mut recording, &data, &items, range, 9, epoch).unwrap();
+                recording.submit().unwrap();
+                out
+            };
+            let batches = [0..8, 8..16, 16..20];
+            let before = gpu.counts();
+            for range in batches.clone() {
+                step(range, 0);
+            }
+            let Counts { buffers, pipelines, bytes_written, bytes_read, submissions, .. } =
+                gpu.counts() - before;
+            assert_eq!([buffers, pipelines, bytes_written, bytes_read], [0; 4], "{ops:?}");
+            assert_eq!(submissions, 3);
+            let mut epoch = |epoch| -> Vec<f32> {
+                let batches = batches.clone().into_iter();
+                batches.flat_map(|b| block_on(step(b, epoch).read()).unwrap()).collect()
+            };
+            // The same nets at once, as the other way to augment does it.
+            let whole = augment(&data.pick(&order).unwrap(), &ops, 9).unwrap();
+            let whole = block_on(whole.read()).unwrap();
+            assert_eq!(epoch(0), whole, "{ops:?}");
+            assert_ne!(epoch(1), whole, "{ops:?}");
+        }
+    }
 }
 
 #[test]

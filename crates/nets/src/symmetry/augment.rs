@@ -1,7 +1,7 @@
 //! Recording augmentations of a batch.
 
 use super::block::{Block, hidden_count};
-use super::{Depth, Move, Op, Per, SymmetryError};
+use super::{Chain, Depth, Move, Op, Per, SymmetryError};
 use crate::batch::NetBatch;
 use crate::{Activation, Mlp};
 use std::f32::consts::PI;
@@ -309,22 +309,17 @@ pub(crate) fn half_period(mlp: &Mlp) -> f32 {
 }
 
 /// A batch after a chain of operations, each seeded by its position in the chain. The result has the
-/// identities of `batch`.
+/// identities of `batch`. A loop uses [`super::Chain`].
 ///
 /// # Errors
 /// As [`Augmenter::record`].
 pub fn augment(batch: &NetBatch, ops: &[Op], seed: u64) -> Result<NetBatch, SymmetryError> {
     let gpu = batch.gpu();
-    let mut augmenter = Augmenter::new(gpu, batch.mlp(), batch.len())?;
     let indices: Vec<u32> = (0..batch.len() as u32).collect();
-    let mut now = batch.pick(&indices)?;
-    let mut other = batch.pick(&indices)?;
-    for (position, op) in ops.iter().enumerate() {
-        let mut recording = gpu.record();
-        let draws = Draws::Seeded { seed, position: position as u32 };
-        augmenter.record(&mut recording, op, draws, &now, &other)?;
-        recording.submit()?;
-        std::mem::swap(&mut now, &mut other);
-    }
-    Ok(now)
+    let items = gpu.upload("indices", &indices)?;
+    let mut chain = Chain::new(gpu, batch.mlp(), ops, batch.len())?;
+    let mut recording = gpu.record();
+    let out = chain.record(&mut recording, batch, &items, 0..batch.len(), seed, 0)?;
+    recording.submit()?;
+    Ok(out)
 }

@@ -7,6 +7,7 @@
 
 mod augment;
 mod block;
+mod chain;
 mod error;
 pub mod moves;
 mod op;
@@ -16,6 +17,7 @@ mod text;
 pub(crate) use augment::half_period;
 pub use augment::{Augmenter, Draws, augment};
 pub(crate) use block::{Block, hidden_count};
+pub use chain::Chain;
 pub use error::SymmetryError;
 pub use moves::Move;
 pub use op::{Depth, Effect, Op, Per};
