@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod runner;
+
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -119,6 +121,35 @@ impl Golden {
         Model { config, dims, values }
     }
 
+    /// Absolute and relative tolerance of a tensor.
+    pub fn tolerance(&self, case: &str, name: &str) -> [f64; 2] {
+        let of = self.case(case);
+        let name = format!("{}{name}", of["prefix"].as_str().expect("a prefix"));
+        let tensors = &self.manifest["tensors"][of["file"].as_str().expect("a file")];
+        [0, 1].map(|i| tensors[&name][3][i].as_f64().expect("a tolerance"))
+    }
+
+    /// Relative tolerance and floor of gradients.
+    pub fn gradient_tolerance(&self, case: &str) -> (f64, f64) {
+        let of = self.case(case);
+        let name =
+            format!("{}grad.<reference parameter name>", of["prefix"].as_str().expect("a prefix"));
+        let tol = &self.manifest["patterns"][of["file"].as_str().expect("a file")][&name]["tol"];
+        (tol["rel"].as_f64().expect("a number"), tol["floor"].as_f64().expect("a number"))
+    }
+
+    /// Probabilities, `[batch, classes]`.
+    pub fn targets(&self, case: &str, classes: usize) -> Vec<f64> {
+        if let Some(soft) = self.values(case, "targets").or(self.values(case, "soft_labels")) {
+            return soft;
+        }
+        let labels = self.values(case, "labels").expect("labels");
+        labels
+            .iter()
+            .flat_map(|&label| (0..classes).map(move |c| f64::from(c == label as usize)))
+            .collect()
+    }
+
     pub fn input(&self, case: &str) -> State {
         let part = |kind: &str| -> Vec<Tensor> {
             (0..).map_while(|i| self.tensor(case, &format!("in.{kind}.{i}"))).collect()
@@ -179,4 +210,15 @@ impl Lcg {
         }
         out
     }
+}
+
+/// The best adapter; its buffers are poisoned.
+pub fn gpu() -> &'static weightlab_gpu::Gpu {
+    static GPU: std::sync::OnceLock<weightlab_gpu::Gpu> = std::sync::OnceLock::new();
+    GPU.get_or_init(|| {
+        let options = weightlab_gpu::OpenOptions { poison: true, ..Default::default() };
+        let gpu = pollster::block_on(weightlab_gpu::Gpu::open(&options)).expect("an adapter");
+        println!("adapter: {:?}", gpu.report());
+        gpu
+    })
 }

@@ -1,0 +1,133 @@
+//! Lists of kernel calls on buffers that are planned but not yet allocated.
+
+use bytemuck::NoUninit;
+use weightlab_kernels::Shader;
+
+/// A buffer of 32-bit words that the calls of a model use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Temp(usize);
+
+impl Temp {
+    /// Its place in [`Calls::temps`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// What a kernel is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// A buffer of the model.
+    Temp(Temp),
+    /// The arena of the parameters.
+    Params,
+    /// Their gradients, in the same layout.
+    Gradients,
+    /// Running statistics.
+    State,
+}
+
+impl From<Temp> for Operand {
+    fn from(temp: Temp) -> Operand {
+        Operand::Temp(temp)
+    }
+}
+
+/// A buffer before it exists.
+#[derive(Clone, Debug)]
+pub struct TempSpec {
+    /// For messages.
+    pub name: String,
+    /// 32-bit words.
+    pub words: usize,
+    /// Contents that never change.
+    pub table: Option<Vec<u32>>,
+}
+
+/// A kernel with everything it is called with.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The kernel.
+    pub shader: &'static Shader,
+    /// Its overridable constants.
+    pub constants: Vec<(&'static str, u32)>,
+    /// Its uniform block.
+    pub uniform: Vec<u8>,
+    /// Bindings 1, 2, ..
+    pub operands: Vec<Operand>,
+    /// Workgroups in x and y; for [`Groups::Linear`], as many as the device takes in x.
+    pub groups: Groups,
+}
+
+/// How many workgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Groups {
+    /// In x and y.
+    Plane(u32, u32),
+    /// One after the other; the kernel computes the index from y and x.
+    Linear(u32),
+}
+
+/// Buffers, and calls in order.
+#[derive(Clone, Debug, Default)]
+pub struct Calls {
+    temps: Vec<TempSpec>,
+    list: Vec<Call>,
+}
+
+impl Calls {
+    /// All buffers.
+    pub fn temps(&self) -> &[TempSpec] {
+        &self.temps
+    }
+
+    /// The calls recorded since the last time.
+    pub fn take(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.list)
+    }
+
+    /// A buffer of `words` numbers.
+    pub fn temp(&mut self, name: impl Into<String>, words: usize) -> Temp {
+        self.temps.push(TempSpec { name: name.into(), words: words.max(4), table: None });
+        Temp(self.temps.len() - 1)
+    }
+
+    /// A constant buffer.
+    pub fn table(&mut self, name: impl Into<String>, mut words: Vec<u32>) -> Temp {
+        words.resize(words.len().max(4), 0);
+        let spec = TempSpec { name: name.into(), words: words.len(), table: Some(words) };
+        self.temps.push(spec);
+        Temp(self.temps.len() - 1)
+    }
+
+    /// Records a call.
+    pub fn call<U: NoUninit>(
+        &mut self,
+        shader: &'static Shader,
+        constants: &[(&'static str, u32)],
+        uniform: &U,
+        operands: &[Operand],
+        groups: Groups,
+    ) {
+        self.list.push(Call {
+            shader,
+            constants: constants.to_vec(),
+            uniform: bytemuck::bytes_of(uniform).to_vec(),
+            operands: operands.to_vec(),
+            groups,
+        });
+    }
+}
+
+/// Workgroups of 64 for `count` threads.
+pub(crate) fn threads(count: usize) -> Groups {
+    Groups::Linear(word(count.div_ceil(64)))
+}
+
+/// A size as the shaders have it.
+///
+/// # Panics
+/// Beyond 2^32: sizes are checked against the device's limits before.
+pub(crate) fn word(n: usize) -> u32 {
+    u32::try_from(n).expect("sizes fit 32 bits")
+}

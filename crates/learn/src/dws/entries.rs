@@ -1,0 +1,176 @@
+//! The equivariant map of inner weight matrices. Kernels: `shaders/learn/entries*.wgsl`.
+
+use super::arena::Stack;
+use super::config::Pooling;
+use super::layout::Columns;
+use super::pool::{Matrices, code};
+use crate::calls::{Calls, Groups, Operand, Temp, word};
+use bytemuck::{Pod, Zeroable};
+use weightlab_kernels as kernels;
+
+/// Columns of a matrix by positions, with its row stride in quads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    pub temp: Temp,
+    pub stride: usize,
+    pub columns: Columns,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Uniform {
+    nets: u32,
+    rows: u32,
+    columns: u32,
+    inputs: u32,
+    outputs: u32,
+    weight: u32,
+    weight_stride: u32,
+    bias: u32,
+    row_stride: u32,
+    row_at: u32,
+    column_stride: u32,
+    column_at: u32,
+    scale: f32,
+    flags: u32,
+    factor: f32,
+    pad: u32,
+}
+
+const RELU_OUT: u32 = 1;
+const ACCUMULATE: u32 = 2;
+const NO_PRODUCT: u32 = 4;
+const TERMS: u32 = 8;
+
+/// The affine map of one step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub stack: Option<Stack>,
+    /// Quads of its input and output.
+    pub inputs: usize,
+    pub outputs: usize,
+    pub scale: f32,
+    /// ReLU on the input.
+    pub relu_in: bool,
+}
+
+impl Step {
+    fn uniform(&self, shape: &Matrices, flags: u32) -> Uniform {
+        let stack = self.stack.unwrap_or(Stack { weight: 0, stride: 0, bias: None });
+        Uniform {
+            nets: word(shape.nets),
+            rows: word(shape.rows),
+            columns: word(shape.columns),
+            inputs: word(self.inputs),
+            outputs: word(self.outputs),
+            weight: word(stack.weight),
+            weight_stride: word(stack.stride),
+            bias: stack.bias.map_or(0, |b| word(b + 1)),
+            scale: self.scale,
+            flags: flags | if self.stack.is_none() { NO_PRODUCT } else { 0 },
+            factor: 1.0,
+            ..Uniform::zeroed()
+        }
+    }
+
+    fn groups(shape: &Matrices, quads: usize) -> Groups {
+        Groups::Plane(word(quads.div_ceil(8)), word(shape.entries().div_ceil(128)))
+    }
+
+    /// out = relu?(scale (x W^T + b) + terms of rows and columns + what is there?)
+    pub fn forward(
+        &self,
+        calls: &mut Calls,
+        shape: &Matrices,
+        x: Temp,
+        terms: Option<[At; 2]>,
+        out: Temp,
+        relu_out: bool,
+        accumulate: bool,
+    ) {
+        let mut flags = 0;
+        if relu_out {
+            flags |= RELU_OUT;
+        }
+        if accumulate {
+            flags |= ACCUMULATE;
+        }
+        let mut uniform = self.uniform(shape, flags);
+        let [mut rows, mut columns] = [x; 2];
+        if let Some([r, c]) = terms {
+            uniform.flags |= TERMS;
+            (uniform.row_stride, uniform.row_at) = (word(r.stride), word(r.columns.at));
+            (uniform.column_stride, uniform.column_at) = (word(c.stride), word(c.columns.at));
+            (rows, columns) = (r.temp, c.temp);
+        }
+        calls.call(
+            &kernels::LEARN_ENTRIES,
+            &[("RELU", self.relu_in.into())],
+            &uniform,
+            &[x.into(), Operand::Params, rows.into(), columns.into(), out.into()],
+            Step::groups(shape, self.outputs),
+        );
+    }
+
+    /// Gradient by the input.
+    pub fn input_gradient(&self, calls: &mut Calls, shape: &Matrices, back: &Back) {
+        let mut flags = 0;
+        if back.through_relu.is_some() {
+            flags |= RELU_OUT;
+        }
+        if back.accumulate {
+            flags |= ACCUMULATE;
+        }
+        // The kernel's inputs are the features of dy.
+        let turned = Step { inputs: self.outputs, outputs: self.inputs, ..*self };
+        let mut uniform = turned.uniform(shape, flags);
+        uniform.factor = back.through_relu.unwrap_or(1.0);
+        let mut operands = [back.x; 4];
+        if let Some(pools) = &back.pools {
+            uniform.flags |= TERMS;
+            let [r, c] = pools.gradients;
+            (uniform.row_stride, uniform.row_at) = (word(r.stride), word(r.columns.at));
+            (uniform.column_stride, uniform.column_at) = (word(c.stride), word(c.columns.at));
+            operands = [r.temp, c.temp, pools.best[0], pools.best[1]];
+        }
+        let [rows, columns, best_column, best_row] = operands.map(Operand::from);
+        let pooling = back.pools.as_ref().map_or(0, |p| code(p.pooling));
+        calls.call(
+            &kernels::LEARN_ENTRIES_INPUT,
+            &[("POOLING", pooling), ("RELU", self.relu_in.into())],
+            &uniform,
+            &[
+                back.dy.into(),
+                Operand::Params,
+                rows,
+                columns,
+                best_column,
+                best_row,
+                back.x.into(),
+                back.dx.into(),
+            ],
+            Step::groups(shape, self.inputs),
+        );
+    }
+}
+
+/// Buffers of a backward step.
+#[derive(Clone, Debug)]
+pub(crate) struct Back {
+    pub x: Temp,
+    pub dy: Temp,
+    pub dx: Temp,
+    /// The pools that read x as well.
+    pub pools: Option<Pools>,
+    /// The factor of the gradient through the ReLU that made x.
+    pub through_relu: Option<f32>,
+    pub accumulate: bool,
+}
+
+/// Pools over columns (one vector per row) and over rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Pools {
+    pub pooling: Pooling,
+    pub gradients: [At; 2],
+    pub best: [Temp; 2],
+}

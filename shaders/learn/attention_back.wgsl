@@ -1,0 +1,24 @@
+// Gradient of set attention with heads whose widths and columns are multiples of 4.
+
+//#include learn/parts/attention.wgsl
+//#include learn/parts/attention_backward.wgsl
+
+@group(0) @binding(2) var<storage, read> y: array<vec4<f32>>;           // [nets][positions][y_stride]
+@group(0) @binding(3) var<storage, read> g: array<vec4<f32>>;           // [nets][positions][o_stride]
+@group(0) @binding(4) var<storage, read_write> dy: array<vec4<f32>>;    // [nets][positions][y_stride]
+
+fn read_y(at: u32, left: u32) -> vec4<f32> {
+  return y[at / 4u];
+}
+
+fn read_g(at: u32, left: u32) -> vec4<f32> {
+  return g[at / 4u];
+}
+
+fn read_dy(at: u32, left: u32) -> vec4<f32> {
+  return dy[at / 4u];
+}
+
+fn write_dy(at: u32, left: u32, value: vec4<f32>) {
+  dy[at / 4u] = value;
+}
