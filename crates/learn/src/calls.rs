@@ -55,27 +55,47 @@ pub struct Call {
     pub uniform: Vec<u8>,
     /// Bindings 1, 2, ..
     pub operands: Vec<Operand>,
-    /// Workgroups in x and y; for [`Groups::Linear`], as many as the device takes in x.
+    /// Workgroups.
     pub groups: Groups,
 }
 
 /// How many workgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Groups {
-    /// In x and y.
-    Plane(u32, u32),
-    /// One after the other; the kernel computes the index from y and x.
+    /// In x, y and z.
+    Space(u32, u32, u32),
+    /// One after the other, as many as the device takes in x; the kernel computes the index from y and x.
     Linear(u32),
 }
 
+/// Which kernels suit the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Many threads, caches that are shared, registers that are few.
+    Gpu,
+    /// A software renderer: a load costs as much as fifty multiply-adds, and there are no registers to run out of.
+    Software,
+}
+
 /// Buffers, and calls in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Calls {
+    kind: Kind,
     temps: Vec<TempSpec>,
     list: Vec<Call>,
 }
 
 impl Calls {
+    /// Nothing yet, for a device of this kind.
+    pub fn new(kind: Kind) -> Calls {
+        Calls { kind, temps: Vec::new(), list: Vec::new() }
+    }
+
+    /// The kind of device.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// All buffers.
     pub fn temps(&self) -> &[TempSpec] {
         &self.temps

@@ -91,7 +91,12 @@ impl Arena {
         let stride = first.inputs.div_ceil(block) * block.next_multiple_of(4);
         let mut stack = Stack { weight: self.len / 4, stride: stride / 4, bias: None };
         for (i, a) in affine.iter().enumerate() {
-            assert!(a.inputs == first.inputs && a.bias == first.bias, "{} and {}", first.name, a.name);
+            assert!(
+                a.inputs == first.inputs && a.bias == first.bias,
+                "{} and {}",
+                first.name,
+                a.name
+            );
             assert!(i + 1 == affine.len() || a.outputs.is_multiple_of(4), "{}", a.name);
             let weight = named[&format!("{}.weight", a.name)].clone();
             self.place(weight, stride, 4 * quads(a.outputs), block);

@@ -1,6 +1,6 @@
 //! The calls of a DWS model's backward pass.
 
-use super::combine::Finish;
+use super::combine::{Finish, Given};
 use super::entries::{At, Back, Pools, Step};
 use super::forward::{SkipMaps, State, Trace, Wanted, ends, matrices, positions};
 use super::layout::Layout;
@@ -37,7 +37,8 @@ impl Dws {
         let output = &self.layers[layers - 1].output;
         let mut d = State::new(calls, output, n, "d state");
         self.head_backward(calls, n, trace, d_logits, d.descriptors);
-        self.pools_backward(calls, n, output, &trace.states[layers], &d, None, Some(factor));
+        let top = (output, &trace.states[layers], &d);
+        self.pools_backward(calls, n, top, None, Some(factor));
         let mut d_last = None;
         for (l, maps) in self.layers.iter().enumerate().rev() {
             let mut through = Through { relu: true, factor };
@@ -57,8 +58,7 @@ impl Dws {
                 // Skips want the gradient of the sums themselves.
                 if through.relu {
                     let state = &trace.states[l + 1];
-                    for ((&y, &d), group) in
-                        state.groups.iter().zip(&d.groups).zip(&output.groups)
+                    for ((&y, &d), group) in state.groups.iter().zip(&d.groups).zip(&output.groups)
                     {
                         mask(calls, n * group.positions * group.quads, y, d, factor);
                     }
@@ -68,7 +68,7 @@ impl Dws {
             }
             let descend = l > 0 || wanted.input_gradient;
             let d_in = State::new(calls, &maps.input, n, "d state");
-            self.layer_backward(calls, n, l, trace, (&d, &d_in), through, descend);
+            self.layer_backward(calls, n, (l, trace), (&d, &d_in), through, descend);
             if let Some(skip) = &layer_skip {
                 let from = (&trace.states[l], &maps.input);
                 skip_weights(calls, n, skip, from, (&d, &maps.output));
@@ -88,7 +88,8 @@ impl Dws {
                 let normed = l > 0 && trace.saved[l - 1].norms.is_some();
                 let through = (l > 0 && !normed).then_some(factor);
                 let inner = Some((maps, &trace.saved[l].inner_steps[..], &d, layer_skip.is_some()));
-                self.pools_backward(calls, n, &maps.input, &trace.states[l], &d_in, inner, through);
+                let of = (&maps.input, &trace.states[l], &d_in);
+                self.pools_backward(calls, n, of, inner, through);
             }
             d = d_in;
         }
@@ -139,9 +140,7 @@ impl Dws {
         &self,
         calls: &mut Calls,
         n: usize,
-        layout: &Layout,
-        state: &State,
-        d: &State,
+        (layout, state, d): (&Layout, &State, &State),
         inner: Option<(&LayerMaps, &[Vec<Temp>], &State, bool)>,
         through_relu: Option<f32>,
     ) {
@@ -183,8 +182,7 @@ impl Dws {
             for (s, step) in chain.iter().enumerate().skip(1).rev() {
                 let x = steps[k][s - 1];
                 let dx = calls.temp("d steps of a matrix", 4 * shape.entries() * step.inputs);
-                let later =
-                    Back { x, dy, dx, pools: None, through_relu: None, accumulate: false };
+                let later = Back { x, dy, dx, pools: None, through_relu: None, accumulate: false };
                 step.input_gradient(calls, &shape, &later);
                 dy = dx;
             }
@@ -199,8 +197,7 @@ impl Dws {
         &self,
         calls: &mut Calls,
         n: usize,
-        l: usize,
-        trace: &Trace,
+        (l, trace): (usize, &Trace),
         (d, d_in): (&State, &State),
         through: Through,
         descend: bool,
@@ -225,16 +222,8 @@ impl Dws {
         let d_pooled = calls.temp("d pooled maps", 4 * n * maps.pooled_quads);
         for (g, group) in maps.groups.iter().enumerate() {
             let gradients = [d.groups[g], d_extra[g]];
-            group.combine.pooled_backward(
-                calls,
-                n,
-                output.groups[g],
-                gradients,
-                d_pooled,
-                &finish,
-            );
-            let d_first =
-                self.positions_backward(calls, n, (l, g), trace, gradients, &finish);
+            group.combine.pooled_backward(calls, n, output.groups[g], gradients, d_pooled, &finish);
+            let d_first = self.positions_backward(calls, n, (l, g), trace, gradients, &finish);
             let rows = n * group.combine.positions;
             let x = ends(rows, input.groups[g], maps.input.groups[g].quads, group.first_quads);
             group.first.weight_gradient(calls, &x, d_first.into(), 1.0, false);
@@ -250,7 +239,7 @@ impl Dws {
         }
         let gradients = [d.descriptors, d.descriptors];
         maps.last_bias.pooled_backward(calls, n, output.descriptors, gradients, d_pooled, &finish);
-        self.pooled_backward(calls, n, l, trace, d_pooled, d_in, descend);
+        self.pooled_backward(calls, n, (l, trace), d_pooled, d_in, descend);
         for (k, inner) in maps.inner.iter().enumerate() {
             let shape = matrices(&maps.output, n, k + 1);
             let mut dy = d.inner[k];
@@ -260,7 +249,8 @@ impl Dws {
                 as_linear(step).weight_gradient(calls, &ends, dy.into(), step.scale, false);
                 if s > 0 {
                     let dx = calls.temp("d steps of a matrix", 4 * shape.entries() * step.inputs);
-                    let back = Back { x, dy, dx, pools: None, through_relu: None, accumulate: false };
+                    let back =
+                        Back { x, dy, dx, pools: None, through_relu: None, accumulate: false };
                     step.input_gradient(calls, &shape, &back);
                     dy = dx;
                 }
@@ -292,7 +282,8 @@ impl Dws {
         }
         let out = [d_attended, d_mixed, d_direct];
         let mixed = saved.mixed[g];
-        group.combine.backward(calls, n, output.groups[g], gradients, mixed, out, finish);
+        let given = Given { state: output.groups[g], gradients, mixed };
+        group.combine.backward(calls, n, &given, out, finish);
         for (k, step) in group.direct.iter().enumerate().rev() {
             let (x, stride) = if k == 0 {
                 (saved.first[g], group.first_quads)
@@ -313,7 +304,14 @@ impl Dws {
             let ends = ends(rows, attended, o, o);
             group.mix.weight_gradient(calls, &ends, d_mixed.into(), 1.0, false);
             let columns = inputs(&group.mix);
-            group.mix.input_gradient(calls, &ends, d_mixed.into(), d_attended.into(), &columns, true);
+            group.mix.input_gradient(
+                calls,
+                &ends,
+                d_mixed.into(),
+                d_attended.into(),
+                &columns,
+                true,
+            );
             let (y, g) = (saved.first[g].into(), d_attended.into());
             group.attention.backward(calls, n, y, g, d_first.into());
         }
@@ -324,8 +322,7 @@ impl Dws {
         &self,
         calls: &mut Calls,
         n: usize,
-        l: usize,
-        trace: &Trace,
+        (l, trace): (usize, &Trace),
         d_pooled: Temp,
         d_in: &State,
         descend: bool,

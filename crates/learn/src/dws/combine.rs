@@ -38,9 +38,8 @@ impl Term {
     fn quads(&self) -> impl Iterator<Item = ((Target, usize), (From, usize), f32)> + '_ {
         let ((target, to), (from, source)) = (self.target, self.from);
         assert!(to.quads.is_multiple_of(source.quads), "{self:?}");
-        (0..to.quads).map(move |q| {
-            ((target, to.at + q), (from, source.at + q % source.quads), self.scale)
-        })
+        (0..to.quads)
+            .map(move |q| ((target, to.at + q), (from, source.at + q % source.quads), self.scale))
     }
 }
 
@@ -73,6 +72,15 @@ pub(crate) struct Sources {
     pub mixed: Option<Temp>,
     pub direct: Option<Temp>,
     pub pooled: Temp,
+}
+
+/// What a backward pass starts from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub state: Temp,
+    /// Of the state and of the extra terms.
+    pub gradients: [Temp; 2],
+    pub mixed: Option<Temp>,
 }
 
 /// How a state is finished.
@@ -176,15 +184,12 @@ impl Combine {
         table.words()
     }
 
-    /// Gradients of everything per position. `gradients` are those of the state and the extra terms, `out` those of attended,
-    /// mixed and direct outputs.
+    /// Gradients of everything per position: `out` are those of attended, mixed and direct outputs.
     pub fn backward(
         &self,
         calls: &mut Calls,
         nets: usize,
-        state: Temp,
-        gradients: [Temp; 2],
-        mixed: Option<Temp>,
+        given: &Given,
         out: [Temp; 3],
         finish: &Finish,
     ) {
@@ -197,7 +202,7 @@ impl Combine {
             return;
         }
         let table = calls.table("combine back", self.back_table(&columns));
-        let [d_state, d_extra] = gradients;
+        let Given { state, gradients: [d_state, d_extra], mixed } = *given;
         let operands =
             [table, state, d_state, d_extra, mixed.unwrap_or(state), out[0], out[1], out[2]];
         let uniform = self.uniform(nets, columns.len(), finish);

@@ -3,8 +3,9 @@
 use super::arena::Stack;
 use super::config::Pooling;
 use super::layout::Columns;
+use super::linear::{TILE_ROWS, pick, tile_quads};
 use super::pool::{Matrices, code};
-use crate::calls::{Calls, Groups, Operand, Temp, word};
+use crate::calls::{Calls, Groups, Kind, Operand, Temp, word};
 use bytemuck::{Pod, Zeroable};
 use weightlab_kernels as kernels;
 
@@ -73,8 +74,9 @@ impl Step {
         }
     }
 
-    fn groups(shape: &Matrices, quads: usize) -> Groups {
-        Groups::Plane(word(quads.div_ceil(8)), word(shape.entries().div_ceil(128)))
+    fn groups(kind: Kind, shape: &Matrices, quads: usize) -> Groups {
+        let rows = shape.entries().div_ceil(TILE_ROWS);
+        Groups::Space(word(quads.div_ceil(tile_quads(kind))), word(rows), 1)
     }
 
     /// out = relu?(scale (x W^T + b) + terms of rows and columns + what is there?)
@@ -84,12 +86,11 @@ impl Step {
         shape: &Matrices,
         x: Temp,
         terms: Option<[At; 2]>,
-        out: Temp,
-        relu_out: bool,
-        accumulate: bool,
+        to: &Output,
     ) {
+        let Output { out, relu, accumulate } = *to;
         let mut flags = 0;
-        if relu_out {
+        if relu {
             flags |= RELU_OUT;
         }
         if accumulate {
@@ -104,11 +105,11 @@ impl Step {
             (rows, columns) = (r.temp, c.temp);
         }
         calls.call(
-            &kernels::LEARN_ENTRIES,
+            pick(calls.kind(), &kernels::LEARN_ENTRIES, &kernels::LEARN_ENTRIES_SOFTWARE),
             &[("RELU", self.relu_in.into())],
             &uniform,
             &[x.into(), Operand::Params, rows.into(), columns.into(), out.into()],
-            Step::groups(shape, self.outputs),
+            Step::groups(calls.kind(), shape, self.outputs),
         );
     }
 
@@ -136,7 +137,11 @@ impl Step {
         let [rows, columns, best_column, best_row] = operands.map(Operand::from);
         let pooling = back.pools.as_ref().map_or(0, |p| code(p.pooling));
         calls.call(
-            &kernels::LEARN_ENTRIES_INPUT,
+            pick(
+                calls.kind(),
+                &kernels::LEARN_ENTRIES_INPUT,
+                &kernels::LEARN_ENTRIES_INPUT_SOFTWARE,
+            ),
             &[("POOLING", pooling), ("RELU", self.relu_in.into())],
             &uniform,
             &[
@@ -149,8 +154,25 @@ impl Step {
                 back.x.into(),
                 back.dx.into(),
             ],
-            Step::groups(shape, self.inputs),
+            Step::groups(calls.kind(), shape, self.inputs),
         );
+    }
+}
+
+/// Where a step's output goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    pub out: Temp,
+    /// ReLU on it.
+    pub relu: bool,
+    /// Add to what is there, before the ReLU.
+    pub accumulate: bool,
+}
+
+impl Output {
+    /// As it is.
+    pub fn plain(out: Temp) -> Output {
+        Output { out, relu: false, accumulate: false }
     }
 }
 

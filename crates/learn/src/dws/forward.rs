@@ -2,7 +2,7 @@
 
 use super::arena::quads;
 use super::combine::{Finish, Sources};
-use super::entries::{At, Step};
+use super::entries::{At, Output, Step};
 use super::layout::Layout;
 use super::linear::{Ends, Linear};
 use super::maps::{GroupMaps, LayerMaps, is_position};
@@ -10,7 +10,7 @@ use super::model::Dws;
 use super::norm::{Norm, Normed, View};
 use super::pool::{self, Axis, Matrices, Origin, Positions};
 use super::topology::{Part, Source};
-use crate::calls::{Call, Calls, Temp};
+use crate::calls::{Call, Calls, Kind, Temp};
 
 /// What to record.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Wanted {
     pub backward: bool,
     /// Gradients of the nets as well.
     pub input_gradient: bool,
+    /// The device.
+    pub kind: Kind,
 }
 
 /// A model's calls on buffers that do not exist yet.
@@ -71,12 +73,16 @@ pub(super) struct Saved {
     pub extra: Vec<Temp>,
     /// Outputs of all but the last step, by inner matrix.
     pub inner_steps: Vec<Vec<Temp>>,
+    /// The last step without the terms of rows and columns, of an unmerged model.
+    pub inner_alone: Vec<Temp>,
     pub norms: Option<Norms>,
 }
 
 /// Normalisations after a layer: by group, of the descriptors (b_L), of the inner matrices.
 #[derive(Clone, Debug)]
 pub(super) struct Norms {
+    /// What was normalised.
+    pub raw: State,
     pub groups: Vec<(Norm, Normed)>,
     pub last_bias: (Norm, Normed),
     pub inner: Vec<(Norm, Normed)>,
@@ -100,7 +106,7 @@ pub(super) fn ends(rows: usize, x: Temp, x_stride: usize, y_stride: usize) -> En
 impl Dws {
     /// Records the model for a batch.
     pub fn record(&self, wanted: &Wanted) -> Recorded {
-        let mut calls = Calls::default();
+        let mut calls = Calls::new(wanted.kind);
         let nets = calls.temp("nets", wanted.nets * self.net_len());
         let stride = 4 * quads(self.config().classes);
         let mut trace = self.forward(&mut calls, wanted, nets);
@@ -133,9 +139,11 @@ impl Dws {
                 let skip = SkipMaps::of_model(skip, raw.inner.len());
                 fill(calls, n, from, (&raw, &maps.output), skip, false);
             }
-            let given = model_skip.is_some();
-            let mut kept = layer(calls, n, maps, &states[l], &raw, norms.is_none(), given);
-            kept.norms = norms.map(|views| normalise(calls, wanted, views, &maps.output, &raw, &out));
+            let how =
+                How { relu: norms.is_none(), given: model_skip.is_some(), alone: !self.merged };
+            let mut kept = layer(calls, n, maps, &states[l], &raw, how);
+            kept.norms =
+                norms.map(|views| normalise(calls, wanted, views, &maps.output, &raw, &out));
             self.pools(calls, &maps.output, n, &out);
             states.push(out);
             saved.push(kept);
@@ -246,8 +254,7 @@ impl State {
             best: layout.groups.iter().map(|g| temp("maxima", n * g.quads)).collect(),
             inner_best: (1..last)
                 .map(|i| {
-                    [i, i + 1]
-                        .map(|d| temp("maxima of rows", n * layout.dims[d] * layout.features))
+                    [i, i + 1].map(|d| temp("maxima of rows", n * layout.dims[d] * layout.features))
                 })
                 .collect(),
         }
@@ -317,19 +324,30 @@ fn fill(
     skip.last_bias.forward(calls, &ends, output.descriptors.into(), accumulate);
     for (k, step) in skip.inner.iter().enumerate() {
         let shape = matrices(from, n, k + 1);
-        step.forward(calls, &shape, input.inner[k], None, output.inner[k], false, accumulate);
+        let to = Output { out: output.inner[k], relu: false, accumulate };
+        step.forward(calls, &shape, input.inner[k], None, &to);
     }
 }
 
-/// One layer, without normalisation. `given`: there is something in the output that is added.
+/// How a layer is made.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    /// ReLU on the output.
+    relu: bool,
+    /// There is something in the output that is added.
+    given: bool,
+    /// Leave the output of matrices' own maps for inspection.
+    alone: bool,
+}
+
+/// One layer, without normalisation.
 fn layer(
     calls: &mut Calls,
     n: usize,
     maps: &LayerMaps,
     state: &State,
     out: &State,
-    relu: bool,
-    mut given: bool,
+    How { relu, mut given, alone }: How,
 ) -> Saved {
     if let Some(skip) = SkipMaps::of_layer(maps) {
         fill(calls, n, (state, &maps.input), (out, &maps.output), skip, given);
@@ -344,6 +362,7 @@ fn layer(
         pooled_chain: Vec::new(),
         extra: Vec::new(),
         inner_steps: Vec::new(),
+        inner_alone: Vec::new(),
         norms: None,
     };
     let width = maps.input.descriptors;
@@ -390,10 +409,16 @@ fn layer(
         let mut steps = Vec::new();
         for (s, step) in inner.steps.iter().enumerate() {
             if s + 1 == inner.steps.len() {
-                step.forward(calls, &shape, x, Some(terms), out.inner[k], relu, given);
+                if alone {
+                    let y = calls.temp("a matrix's map alone", 4 * shape.entries() * step.outputs);
+                    step.forward(calls, &shape, x, None, &Output::plain(y));
+                    saved.inner_alone.push(y);
+                }
+                let to = Output { out: out.inner[k], relu, accumulate: given };
+                step.forward(calls, &shape, x, Some(terms), &to);
             } else {
                 let y = calls.temp("steps of a matrix", 4 * shape.entries() * step.outputs);
-                step.forward(calls, &shape, x, None, y, false, false);
+                step.forward(calls, &shape, x, None, &Output::plain(y));
                 steps.push(y);
                 x = y;
             }
@@ -475,7 +500,11 @@ fn normalise(
                 })
                 .collect();
             let rows = n * group.positions;
-            run(Norm { rows, stride: group.quads, features: h, views }, raw.groups[g], out.groups[g])
+            run(
+                Norm { rows, stride: group.quads, features: h, views },
+                raw.groups[g],
+                out.groups[g],
+            )
         })
         .collect();
     let view = View { columns: layout.last_bias, ..of(Part::Bias(layout.last())) };
@@ -490,6 +519,5 @@ fn normalise(
             run(norm, raw.inner[i - 1], out.inner[i - 1])
         })
         .collect();
-    Norms { groups, last_bias, inner }
+    Norms { raw: raw.clone(), groups, last_bias, inner }
 }
-

@@ -66,12 +66,7 @@ impl Layout {
                 sources.push((Source::OverColumns(k), 1));
             }
             let g = groups.iter().position(|g| g.positions == dims[k]).unwrap_or_else(|| {
-                groups.push(Group {
-                    positions: dims[k],
-                    slots: Vec::new(),
-                    quads: 0,
-                    pooled: 0,
-                });
+                groups.push(Group { positions: dims[k], slots: Vec::new(), quads: 0, pooled: 0 });
                 groups.len() - 1
             });
             let group = &mut groups[g];

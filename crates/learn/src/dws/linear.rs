@@ -1,16 +1,38 @@
 //! Many affine maps between columns of two matrices, as one dispatch per direction. Kernels:
 //! `shaders/learn/linear*.wgsl`.
 
-use crate::calls::{Calls, Groups, Operand, word};
+use crate::calls::{Calls, Groups, Kind, Operand, word};
 use bytemuck::{Pod, Zeroable};
 use std::collections::BTreeMap;
-use weightlab_kernels as kernels;
+use weightlab_kernels::{self as kernels, Shader};
 
-/// Rows and quads of columns of a workgroup's tile.
-const TILE_ROWS: usize = 128;
-const TILE_QUADS: usize = 8;
-/// Quads of outputs in a tile of [`kernels::LEARN_LINEAR_WEIGHT`].
-const TILE_OUTPUTS: usize = 32;
+/// Rows of a workgroup's tile.
+pub(crate) const TILE_ROWS: usize = 128;
+
+/// Quads of columns of a workgroup's tile.
+pub(crate) fn tile_quads(kind: Kind) -> usize {
+    match kind {
+        Kind::Gpu => 8,
+        Kind::Software => 4,
+    }
+}
+
+/// Quads of outputs and of inputs of a tile of the gradient by weights.
+fn weight_tile(kind: Kind) -> (usize, usize) {
+    match kind {
+        Kind::Gpu => (32, 8),
+        Kind::Software => (16, 8),
+    }
+}
+
+/// The kernel for the device.
+pub(crate) fn pick(kind: Kind, gpu: &'static Shader, software: &'static Shader) -> &'static Shader {
+    match kind {
+        Kind::Gpu => gpu,
+        Kind::Software => software,
+    }
+}
+
 /// Most rows that one workgroup sums: bounds what is lost to rounding and to loops that software renderers end
 /// after 65,535 iterations.
 const SPAN: usize = 4096;
@@ -97,7 +119,8 @@ impl Linear {
         if self.is_empty() {
             return;
         }
-        let tiles: usize = self.blocks.iter().map(|b| b.n.div_ceil(TILE_QUADS)).sum();
+        let tile = tile_quads(calls.kind());
+        let tiles: usize = self.blocks.iter().map(|b| b.n.div_ceil(tile)).sum();
         let (mut head, mut tail) = (Vec::new(), Vec::new());
         for block in &self.blocks {
             let first = 2 * tiles + tail.len() / 4;
@@ -105,19 +128,19 @@ impl Linear {
                 tail.extend([s.x, s.k, s.weight, s.stride].map(word));
                 tail.extend([s.bias.map_or(0, |b| b + 1), 0, 0, 0].map(word));
             }
-            for at in (0..block.n).step_by(TILE_QUADS) {
-                head.extend([block.y + at, (block.n - at).min(TILE_QUADS), 4 * at, first].map(word));
+            for at in (0..block.n).step_by(tile) {
+                head.extend([block.y + at, (block.n - at).min(tile), 4 * at, first].map(word));
                 head.extend([block.segments.len(), 0, 0, 0].map(word));
             }
         }
         head.extend(tail);
         let table = calls.table("linear", head);
         calls.call(
-            &kernels::LEARN_LINEAR,
+            pick(calls.kind(), &kernels::LEARN_LINEAR, &kernels::LEARN_LINEAR_SOFTWARE),
             &self.constants(),
             &Uniform::new(ends, accumulate),
             &[table.into(), ends.x, Operand::Params, y],
-            Groups::Plane(word(tiles), word(ends.rows.div_ceil(TILE_ROWS))),
+            Groups::Space(word(tiles), word(ends.rows.div_ceil(TILE_ROWS)), 1),
         );
     }
 
@@ -131,7 +154,8 @@ impl Linear {
         columns: &[(usize, usize)],
         accumulate: bool,
     ) {
-        let tiles: usize = columns.iter().map(|(_, n)| n.div_ceil(TILE_QUADS)).sum();
+        let tile = tile_quads(calls.kind());
+        let tiles: usize = columns.iter().map(|(_, n)| n.div_ceil(tile)).sum();
         let (mut head, mut tail) = (Vec::new(), Vec::new());
         for &(x, n) in columns {
             let first = 2 * tiles + tail.len() / 4;
@@ -143,19 +167,19 @@ impl Linear {
                     count += 1;
                 }
             }
-            for at in (0..n).step_by(TILE_QUADS) {
-                head.extend([x + at, (n - at).min(TILE_QUADS), at, first].map(word));
+            for at in (0..n).step_by(tile) {
+                head.extend([x + at, (n - at).min(tile), at, first].map(word));
                 head.extend([count, 0, 0, 0].map(word));
             }
         }
         head.extend(tail);
         let table = calls.table("linear input", head);
         calls.call(
-            &kernels::LEARN_LINEAR_INPUT,
+            pick(calls.kind(), &kernels::LEARN_LINEAR_INPUT, &kernels::LEARN_LINEAR_INPUT_SOFTWARE),
             &self.constants(),
             &Uniform::new(ends, accumulate),
             &[table.into(), ends.x, dy, Operand::Params, dx],
-            Groups::Plane(word(tiles), word(ends.rows.div_ceil(TILE_ROWS))),
+            Groups::Space(word(tiles), word(ends.rows.div_ceil(TILE_ROWS)), 1),
         );
     }
 
@@ -174,10 +198,9 @@ impl Linear {
         let jobs = self.jobs();
         let (base, quads) = range(&jobs);
         let spans = if quads.is_some() { ends.rows.div_ceil(SPAN) } else { 1 };
-        let tiles: usize = jobs
-            .iter()
-            .map(|j| j.n.div_ceil(TILE_OUTPUTS) * j.segment.k.div_ceil(TILE_QUADS))
-            .sum();
+        let (outputs, inputs) = weight_tile(calls.kind());
+        let tiles: usize =
+            jobs.iter().map(|j| j.n.div_ceil(outputs) * j.segment.k.div_ceil(inputs)).sum();
         let (mut head, mut tail) = (Vec::new(), Vec::new());
         for job in &jobs {
             let first = 3 * tiles + tail.len() / 4;
@@ -185,10 +208,10 @@ impl Linear {
                 tail.extend([y, x, 0, 0].map(word));
             }
             let s = &job.segment;
-            for o in (0..job.n).step_by(TILE_OUTPUTS) {
-                for k in (0..s.k).step_by(TILE_QUADS) {
+            for o in (0..job.n).step_by(outputs) {
+                for k in (0..s.k).step_by(inputs) {
                     let corner = s.weight + 4 * o * s.stride + k;
-                    let (rows, columns) = ((job.n - o).min(TILE_OUTPUTS), (s.k - k).min(TILE_QUADS));
+                    let (rows, columns) = ((job.n - o).min(outputs), (s.k - k).min(inputs));
                     let bias = s.bias.filter(|_| k == 0).map_or(0, |b| b + 1);
                     head.extend([corner, rows, columns, s.stride].map(word));
                     head.extend([bias, first, job.pairs.len()].map(word));
@@ -213,11 +236,15 @@ impl Linear {
             calls.temp("partial gradients", 4 * quads * spans).into()
         };
         calls.call(
-            &kernels::LEARN_LINEAR_WEIGHT,
+            pick(
+                calls.kind(),
+                &kernels::LEARN_LINEAR_WEIGHT,
+                &kernels::LEARN_LINEAR_WEIGHT_SOFTWARE,
+            ),
             &self.constants(),
             &uniform,
             &[table.into(), ends.x, dy, out],
-            Groups::Plane(word(tiles), word(spans)),
+            Groups::Space(word(tiles), word(spans), 1),
         );
         if !direct {
             reduce(calls, out, base, quads, spans, accumulate);
@@ -228,9 +255,11 @@ impl Linear {
         let mut jobs: BTreeMap<usize, Job> = BTreeMap::new();
         for block in &self.blocks {
             for s in &block.segments {
-                let job = jobs
-                    .entry(s.weight)
-                    .or_insert_with(|| Job { segment: *s, n: block.n, pairs: Vec::new() });
+                let job = jobs.entry(s.weight).or_insert_with(|| Job {
+                    segment: *s,
+                    n: block.n,
+                    pairs: Vec::new(),
+                });
                 job.pairs.push((block.y, s.x));
             }
         }

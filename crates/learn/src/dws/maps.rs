@@ -19,6 +19,8 @@ pub(crate) struct Piece {
     pub from: (From, Columns),
     pub scale: f32,
     pub place: Place,
+    /// Positions of the map's input, if it has any.
+    pub positions: usize,
 }
 
 /// All maps over the sets of one number of positions.
@@ -77,6 +79,9 @@ struct Pooled {
     outputs: usize,
     scale: f32,
     sub: SubLayer,
+    place: Place,
+    /// Positions that were pooled, of a map of sets.
+    positions: usize,
 }
 
 struct Builder<'a> {
@@ -132,12 +137,11 @@ impl LayerMaps {
         let mut last_bias_terms = Vec::new();
         for sub in &subs {
             for piece in &pieces[&sub.name()] {
-                for (g, target) in targets(&output, &inner, sub, piece) {
-                    let term = Term { target, from: piece.from, scale: piece.scale };
-                    match g {
-                        Some(g) => groups[g].combine.terms.push(term),
-                        None => last_bias_terms.push(term),
-                    }
+                let Some((g, target)) = targets(&output, &inner, sub, piece) else { continue };
+                let term = Term { target, from: piece.from, scale: piece.scale };
+                match g {
+                    Some(g) => groups[g].combine.terms.push(term),
+                    None => last_bias_terms.push(term),
                 }
             }
         }
@@ -249,6 +253,7 @@ impl Builder<'_> {
         pieces: &mut BTreeMap<String, Vec<Piece>>,
     ) -> GroupMaps {
         let group = &input.groups[g];
+        let positions = group.positions;
         let mut first = Linear::default();
         let mut at = 0;
         let mut attending: Vec<(SubLayer, [Columns; 3])> = Vec::new();
@@ -267,7 +272,7 @@ impl Builder<'_> {
                 let depth = self.config.map_depth;
                 let mut chain = |affine: &[Affine], scale, place_of, columns| {
                     let from = (From::Direct, columns);
-                    let piece = Piece { group: g, from, scale, place: place_of };
+                    let piece = Piece { group: g, from, scale, place: place_of, positions };
                     direct.push((sub.name(), piece, affine[1..].to_vec(), columns));
                 };
                 match (sub.map, self.config.set_layer) {
@@ -306,7 +311,8 @@ impl Builder<'_> {
             });
         }
         let first_quads = at;
-        let (attention, mix, attended) = self.attention(&attending, heads, group.positions, g, pieces);
+        let (attention, mix, attended) =
+            self.attention(&attending, heads, group.positions, g, pieces);
         let attention =
             Attention { y_stride: 4 * first_quads, o_stride: 4 * attended, ..attention };
         let mut sources = Vec::new();
@@ -371,6 +377,7 @@ impl Builder<'_> {
                 from: (From::Attended, columns),
                 scale: self.scale,
                 place: sub.place,
+                positions,
             });
         }
         (Attention { units, positions, y_stride: 0, o_stride: 0 }, mix, at)
@@ -415,26 +422,30 @@ impl Builder<'_> {
     fn pooled_maps(&self, input: &Layout, sub: &SubLayer, out: &mut Vec<Pooled>) {
         let affine = sub.affine(self.config);
         let depth = self.config.map_depth;
-        let mut push = |affine: &[Affine], source, scale| {
+        let mut push = |affine: &[Affine], source, scale, place, positions| {
             out.push(Pooled {
                 affine: affine.to_vec(),
                 source,
                 outputs: sub.outputs,
                 scale,
                 sub: *sub,
+                place,
+                positions,
             });
         };
         match (sub.map, self.config.set_layer, sub.source) {
             (Map::Affine(_), _, Source::Pooled(part)) => {
-                push(&affine, input.descriptor(part), self.scale);
+                push(&affine, input.descriptor(part), self.scale, sub.place, 0);
             }
             (Map::Set, SetLayer::Ds, source) => {
-                push(&affine[depth..], input.pooled_set(source), -self.scale);
+                let positions = input.groups[input.set(source).0].positions;
+                let source = input.pooled_set(source);
+                push(&affine[depth..], source, -self.scale, sub.place, positions);
             }
             (Map::Entries, ..) => {
                 let both = ENTRY_MAPS.len() - 1;
                 let source = input.descriptor(Part::Weight(sub.i));
-                push(&affine[both * depth..], source, self.scale / 4.0);
+                push(&affine[both * depth..], source, self.scale / 4.0, Place::Everywhere, 0);
             }
             _ => {}
         }
@@ -455,11 +466,11 @@ impl Builder<'_> {
             step_quads: maps.iter().filter(|m| m.affine.len() > 1).map(|m| m.outputs / 4).sum(),
         };
         // Blocks of sums: those of one target, width and scale.
-        let mut blocks: Vec<((Part, usize, u32), usize)> = Vec::new();
+        let mut blocks: Vec<((Part, usize, u32, Place), usize)> = Vec::new();
         let mut step_at = 0;
         for map in maps {
             let n = map.outputs / 4;
-            let key = (map.sub.target(), n, map.scale.to_bits());
+            let key = (map.sub.target(), n, map.scale.to_bits(), map.place);
             let single = map.affine.len() == 1;
             let found = blocks.iter().find(|(k, _)| single && merge && *k == key).map(|(_, b)| *b);
             let columns = match found {
@@ -505,7 +516,8 @@ impl Builder<'_> {
                 group: 0,
                 from: (From::Pooled, columns),
                 scale: map.scale,
-                place: Place::Everywhere,
+                place: map.place,
+                positions: map.positions,
             };
             let list = pieces.entry(map.sub.name()).or_default();
             if found.is_none() {

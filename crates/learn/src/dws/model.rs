@@ -17,6 +17,7 @@ pub struct Dws {
     config: DwsConfig,
     dims: Vec<usize>,
     arena: Arena,
+    pub(super) merged: bool,
     pub(super) layers: Vec<LayerMaps>,
     /// Normalisations before each layer, weights first.
     pub(super) norms: Vec<Vec<View>>,
@@ -77,6 +78,7 @@ impl Dws {
             config: config.clone(),
             dims: dims.to_vec(),
             arena,
+            merged: merge,
             layers,
             norms: views,
             head,
@@ -160,7 +162,7 @@ fn head(
         .enumerate()
         .map(|(k, affine)| {
             let n = quads(affine.outputs);
-            let stack = arena.stack(&[affine.clone()], 4, named);
+            let stack = arena.stack(std::slice::from_ref(&affine), 4, named);
             let whole = [Columns { at: 0, quads: quads(affine.inputs) }];
             let sources: &[Columns] = if k == 0 { &order } else { &whole };
             let mut at = stack.weight;

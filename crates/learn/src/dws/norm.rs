@@ -113,7 +113,7 @@ impl Norm {
     }
 
     fn stat_groups(&self) -> Groups {
-        Groups::Plane(word(self.views.len() * self.features), 1)
+        Groups::Space(word(self.views.len() * self.features), 1, 1)
     }
 
     /// y = relu(gamma n + beta), with the batch's statistics or the stored ones.

@@ -27,7 +27,7 @@ impl Tensor {
     }
 
     /// `[b, m, n, f]` to `[b, n, m, f]`.
-    fn swap(&self) -> Tensor {
+    pub(super) fn swap(&self) -> Tensor {
         let [b, m, n, f] = self.shape[..] else { panic!("rank 4") };
         let mut out = Tensor::zeros(&[b, n, m, f]);
         for (at, value) in out.data.iter_mut().enumerate() {
@@ -67,7 +67,7 @@ impl Tensor {
         self.map(|x| x.max(0.0))
     }
 
-    fn add(&mut self, other: &Tensor) {
+    pub(super) fn add(&mut self, other: &Tensor) {
         assert_eq!(self.shape, other.shape);
         self.data.iter_mut().zip(&other.data).for_each(|(x, y)| *x += y);
     }
@@ -424,7 +424,7 @@ fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Tensor {
 }
 
 /// A map's output over the whole of its target.
-fn spread(x: &Tensor, sub: &SubLayer, shape: &[usize]) -> Tensor {
+pub(super) fn spread(x: &Tensor, sub: &SubLayer, shape: &[usize]) -> Tensor {
     let mut out = Tensor::zeros(shape);
     let h = shape[shape.len() - 1];
     let width = sub.outputs;

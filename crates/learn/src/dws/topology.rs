@@ -76,7 +76,7 @@ pub enum Map {
 }
 
 /// Where a map's output goes in its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Position by position, with all features of a position.
     Positions,

@@ -69,7 +69,7 @@ impl Runner {
             uniform[..call.uniform.len()].copy_from_slice(&call.uniform);
             let limit = self.gpu.report().max_workgroups;
             let groups = match call.groups {
-                Groups::Plane(x, y) => [x, y, 1],
+                Groups::Space(x, y, z) => [x, y, z],
                 Groups::Linear(n) if n <= limit => [n, 1, 1],
                 Groups::Linear(n) => [limit, n.div_ceil(limit), 1],
             };

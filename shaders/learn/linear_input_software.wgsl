@@ -1,0 +1,9 @@
+// Gradient of many affine maps by their input, see parts/linear_input.wgsl.
+// For software renderers: 8 threads, the lanes of one vector, 16 x 16 numbers each. A load costs as much there as some fifty
+// multiply-adds, and spilt accumulators cost next to nothing; 32 vec4 loads feed 1,024 multiply-adds.
+
+//#set THREADS 8
+//#set ACROSS 1
+//#set ROWS 16
+//#set QUADS 4
+//#include learn/parts/linear_input.wgsl
