@@ -14,6 +14,7 @@ mod combine;
 mod config;
 mod entries;
 mod forward;
+mod fuse;
 mod inspect;
 mod layout;
 mod linear;
