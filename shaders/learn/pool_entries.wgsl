@@ -10,13 +10,14 @@ struct Block {
   // Of the output [nets][positions][stride] and where in it, quads.
   stride: u32,
   at: u32,
-  pad: u32,
+  // Where the places of maxima begin, quads.
+  best_at: u32,
 }
 
 @group(0) @binding(0) var<uniform> block: Block;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> best: array<vec4<u32>>;   // [nets][positions][quads], for the maximum
+@group(0) @binding(3) var<storage, read_write> best: array<vec4<u32>>;   // [..][nets][positions][quads], for the maximum
 
 // 0: maximum, 1: mean, 2: sum.
 override POOLING: u32;
@@ -53,6 +54,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
   }
   out[position * block.stride + block.at + quad] = value;
   if POOLING == 0u {
-    best[at] = index;
+    best[block.best_at + at] = index;
   }
 }

@@ -23,3 +23,8 @@ struct Block {
   factor: f32,
   pad: u32,
 }
+
+// The block from the first words of a table.
+fn head_of(a: vec4<u32>, b: vec4<u32>, c: vec4<u32>) -> Block {
+  return Block(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w, c.x, c.y, bitcast<f32>(c.z), c.w);
+}

@@ -10,10 +10,10 @@
 @group(0) @binding(2) var<storage, read> params: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> d_over_columns: array<vec4<f32>>;   // by rows
 @group(0) @binding(4) var<storage, read> d_over_rows: array<vec4<f32>>;      // by columns
-@group(0) @binding(5) var<storage, read> best_column: array<vec4<u32>>;      // [nets][rows][outputs]
-@group(0) @binding(6) var<storage, read> best_row: array<vec4<u32>>;         // [nets][columns][outputs]
-@group(0) @binding(7) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> dx: array<vec4<f32>>;
+// The best column of each row, [nets][rows][outputs], then the best row of each column, [nets][columns][outputs].
+@group(0) @binding(5) var<storage, read> best: array<vec4<u32>>;
+@group(0) @binding(6) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> dx: array<vec4<f32>>;
 
 // 0: maximum, 1: mean, 2: sum.
 override POOLING: u32;
@@ -70,9 +70,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
           var by_column = d_over_rows[column * block.column_stride + block.column_at + quad0 + $qu];
           if POOLING == 0u {
             by_row = select(vec4<f32>(), by_row,
-              best_column[row * block.outputs + quad0 + $qu] == vec4<u32>(c));
+              best[row * block.outputs + quad0 + $qu] == vec4<u32>(c));
             by_column = select(vec4<f32>(), by_column,
-              best_row[column * block.outputs + quad0 + $qu] == vec4<u32>(row % block.rows));
+              best[(block.nets * block.rows + column) * block.outputs + quad0 + $qu] == vec4<u32>(row % block.rows));
           } else if POOLING == 1u {
             by_row /= f32(block.columns);
             by_column /= f32(block.rows);

@@ -216,7 +216,7 @@ impl Dws {
             let unused = calls.temp("unused", 4);
             for (axis, (g, columns)) in [Axis::Columns, Axis::Rows].into_iter().zip(inner.terms) {
                 let out = (d_extra[g], maps.groups[g].extra_quads, columns);
-                pool::entries(calls, Pooling::Sum, &shape, axis, d.inner[k], out, unused);
+                pool::entries(calls, Pooling::Sum, &shape, axis, d.inner[k], out, (unused, 0));
             }
         }
         let d_pooled = calls.temp("d pooled maps", 4 * n * maps.pooled_quads);

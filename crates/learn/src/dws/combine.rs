@@ -173,8 +173,9 @@ impl Combine {
         calls.call(&kernels::LEARN_COMBINE, &[], &uniform, &operands, threads(count));
     }
 
-    fn back_table(&self, columns: &[(From, usize)]) -> Vec<u32> {
-        let mut table = Table::new(columns.len());
+    /// The table of gradients by some columns, which begins `before` quads after the buffer.
+    fn back_table(&self, columns: &[(From, usize)], before: usize) -> Vec<u32> {
+        let mut table = Table::new(before + columns.len());
         for &column in columns {
             let terms = self.terms.iter().flat_map(Term::quads).filter(|(_, of, _)| *of == column);
             let head = [u32::from(column.0 == From::Direct), word(column.1)];
@@ -201,14 +202,18 @@ impl Combine {
         if columns.is_empty() {
             return;
         }
-        let table = calls.table("combine back", self.back_table(&columns));
+        let uniform = self.uniform(nets, columns.len(), finish);
+        let mut words: Vec<u32> = bytemuck::cast_slice(bytemuck::bytes_of(&uniform)).to_vec();
+        let head = words.len() / 4;
+        words.extend(self.back_table(&columns, head));
+        let table = calls.table("combine back", words);
         let Given { state, gradients: [d_state, d_extra], mixed } = *given;
         let operands =
             [table, state, d_state, d_extra, mixed.unwrap_or(state), out[0], out[1], out[2]];
-        let uniform = self.uniform(nets, columns.len(), finish);
         let count = nets * self.positions * columns.len();
         let operands = operands.map(Operand::from);
-        calls.call(&kernels::LEARN_COMBINE_BACK, &[], &uniform, &operands, threads(count));
+        // The block is in the table.
+        calls.call(&kernels::LEARN_COMBINE_BACK, &[], &(), &operands, threads(count));
     }
 
     /// Gradients of those columns of `pooled` that this group uses.
@@ -233,7 +238,7 @@ impl Combine {
         if columns.is_empty() {
             return;
         }
-        let table = calls.table("combine pooled", self.back_table(&columns));
+        let table = calls.table("combine pooled", self.back_table(&columns, 0));
         let [d_state, d_extra] = gradients;
         let uniform = self.uniform(nets, columns.len(), finish);
         calls.call(
@@ -250,16 +255,17 @@ impl Combine {
 struct Table {
     heads: Vec<u32>,
     terms: Vec<u32>,
-    columns: usize,
+    /// Place of the first term.
+    first: usize,
 }
 
 impl Table {
-    fn new(columns: usize) -> Table {
-        Table { heads: Vec::new(), terms: Vec::new(), columns }
+    fn new(first: usize) -> Table {
+        Table { heads: Vec::new(), terms: Vec::new(), first }
     }
 
     fn push(&mut self, head: [u32; 2], terms: impl Iterator<Item = (u32, usize, f32)>) {
-        let first = self.columns + self.terms.len() / 4;
+        let first = self.first + self.terms.len() / 4;
         let before = self.terms.len();
         for (kind, quad, scale) in terms {
             self.terms.extend([kind, word(quad), scale.to_bits(), 0]);

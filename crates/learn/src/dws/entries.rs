@@ -126,15 +126,15 @@ impl Step {
         let turned = Step { inputs: self.outputs, outputs: self.inputs, ..*self };
         let mut uniform = turned.uniform(shape, flags);
         uniform.factor = back.through_relu.unwrap_or(1.0);
-        let mut operands = [back.x; 4];
+        let mut operands = [back.x; 3];
         if let Some(pools) = &back.pools {
             uniform.flags |= TERMS;
             let [r, c] = pools.gradients;
             (uniform.row_stride, uniform.row_at) = (word(r.stride), word(r.columns.at));
             (uniform.column_stride, uniform.column_at) = (word(c.stride), word(c.columns.at));
-            operands = [r.temp, c.temp, pools.best[0], pools.best[1]];
+            operands = [r.temp, c.temp, pools.best];
         }
-        let [rows, columns, best_column, best_row] = operands.map(Operand::from);
+        let [rows, columns, best] = operands.map(Operand::from);
         let pooling = back.pools.as_ref().map_or(0, |p| code(p.pooling));
         calls.call(
             pick(
@@ -144,16 +144,7 @@ impl Step {
             ),
             &[("POOLING", pooling), ("RELU", self.relu_in.into())],
             &uniform,
-            &[
-                back.dy.into(),
-                Operand::Params,
-                rows,
-                columns,
-                best_column,
-                best_row,
-                back.x.into(),
-                back.dx.into(),
-            ],
+            &[back.dy.into(), Operand::Params, rows, columns, best, back.x.into(), back.dx.into()],
             Step::groups(calls.kind(), shape, self.inputs),
         );
     }
@@ -194,5 +185,5 @@ pub(crate) struct Back {
 pub(crate) struct Pools {
     pub pooling: Pooling,
     pub gradients: [At; 2],
-    pub best: [Temp; 2],
+    pub best: Temp,
 }

@@ -54,9 +54,10 @@ pub(super) struct State {
     pub descriptors: Temp,
     /// W_1 .. W_{L-1}
     pub inner: Vec<Temp>,
-    /// Places of the maxima: of positions, by group; of columns and of rows, by inner matrix.
+    /// Places of the maxima: of positions, by group; by inner matrix, the best column of each row, then the best row of
+    /// each column.
     pub best: Vec<Temp>,
-    pub inner_best: Vec<[Temp; 2]>,
+    pub inner_best: Vec<Temp>,
 }
 
 /// What a layer's backward pass needs.
@@ -215,16 +216,16 @@ impl Dws {
     /// Everything of a state that is pooled from other parts of it.
     fn pools(&self, calls: &mut Calls, layout: &Layout, n: usize, state: &State) {
         let how = self.config().pooling;
-        for (k, (&temp, best)) in state.inner.iter().zip(&state.inner_best).enumerate() {
+        for (k, (&temp, &best)) in state.inner.iter().zip(&state.inner_best).enumerate() {
             let i = k + 1;
             let shape = matrices(layout, n, i);
-            for (axis, source, best) in [
-                (Axis::Columns, Source::OverColumns(i), best[0]),
-                (Axis::Rows, Source::OverRows(i), best[1]),
+            for (axis, source, best_at) in [
+                (Axis::Columns, Source::OverColumns(i), 0),
+                (Axis::Rows, Source::OverRows(i), n * shape.rows * shape.quads),
             ] {
                 let (g, columns) = layout.set(source);
                 let out = (state.groups[g], layout.groups[g].quads, columns);
-                pool::entries(calls, how, &shape, axis, temp, out, best);
+                pool::entries(calls, how, &shape, axis, temp, out, (best, best_at));
             }
         }
         for (g, &temp) in state.groups.iter().enumerate() {
@@ -254,7 +255,8 @@ impl State {
             best: layout.groups.iter().map(|g| temp("maxima", n * g.quads)).collect(),
             inner_best: (1..last)
                 .map(|i| {
-                    [i, i + 1].map(|d| temp("maxima of rows", n * layout.dims[d] * layout.features))
+                    let lines = layout.dims[i] + layout.dims[i + 1];
+                    temp("maxima of rows", n * lines * layout.features)
                 })
                 .collect(),
         }

@@ -38,7 +38,7 @@ pub(crate) enum Axis {
     Columns,
 }
 
-/// Pools `x` into columns of `out` (row stride in quads). `best` gets the places of maxima.
+/// Pools `x` into columns of `out` (row stride in quads). `best` gets the places of maxima, from a quad on.
 pub(crate) fn entries(
     calls: &mut Calls,
     pooling: Pooling,
@@ -46,7 +46,7 @@ pub(crate) fn entries(
     axis: Axis,
     x: Temp,
     out: (Temp, usize, Columns),
-    best: Temp,
+    (best, best_at): (Temp, usize),
 ) {
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
@@ -58,7 +58,7 @@ pub(crate) fn entries(
         axis: u32,
         stride: u32,
         at: u32,
-        pad: u32,
+        best_at: u32,
     }
     let (out, stride, columns) = out;
     assert_eq!(columns.quads, shape.quads);
@@ -71,7 +71,7 @@ pub(crate) fn entries(
         axis: u32::from(axis == Axis::Columns),
         stride: word(stride),
         at: word(columns.at),
-        pad: 0,
+        best_at: word(best_at),
     };
     calls.call(
         &kernels::LEARN_POOL_ENTRIES,
