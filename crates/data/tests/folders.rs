@@ -36,6 +36,40 @@ fn the_shipped_images_in_their_original_layout() {
     assert_eq!(test.source.split.as_deref(), Some("test"));
     assert_eq!(test.labels.as_ref().unwrap()[..8], [9, 2, 1, 1, 6, 1, 4, 6]);
     assert_ne!(train.source.blake3, test.source.blake3);
+    for set in [train, test] {
+        // 9 in both: the ankle boots with which both files begin.
+        assert_eq!(set.class_names[9], "Ankle boot");
+        assert_eq!(set.class_names.len(), 10);
+    }
+}
+
+#[test]
+fn data_sets_are_recognised_by_labels_or_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |folder: &str, labels: &[u8]| {
+        let folder = dir.path().join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let count = labels.len() as u32;
+        let images = idx(&[count, 3, 2], &pixels(labels.len(), 6));
+        fs::write(folder.join("train-images-idx3-ubyte"), images).unwrap();
+        fs::write(folder.join("train-labels-idx1-ubyte"), idx(&[count], labels)).unwrap();
+        folder
+    };
+    let class = |folder: &Path| {
+        let set = open_source(folder, &SourceOptions::default()).unwrap();
+        set.class_names.get(7).cloned()
+    };
+    // The first labels of MNIST's training images, as published.
+    let mnist = [5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5, 3, 6, 1, 7, 2, 8, 6, 9];
+    assert_eq!(class(&write("anything", &mnist)).as_deref(), Some("digit 7"));
+    assert_eq!(class(&write("anything", &mnist[1..])), None);
+    assert_eq!(class(&write("MNIST", &mnist[1..])).as_deref(), Some("digit 7"));
+    let raw = write("FashionMNIST/raw", &mnist[1..]);
+    assert_eq!(class(&raw).as_deref(), Some("Sneaker"));
+    assert_eq!(class(raw.parent().unwrap()).as_deref(), Some("Sneaker"));
+    let outer = open_source(raw.parent().unwrap(), &SourceOptions::default()).unwrap();
+    assert_eq!(outer.source.name, "FashionMNIST", "not the inner folder's name");
+    assert_eq!(class(&write("MNIST/kmnist", &mnist[1..])), None, "another set within");
 }
 
 #[test]
@@ -121,6 +155,10 @@ fn cifar_batches_in_order_with_class_names() {
     assert_eq!(train.class_names, ["airplane", "automobile"]);
     let test = open_source(dir.path(), &with_split(Split::Test)).unwrap();
     assert_eq!(test.labels.as_deref(), Some(&[9][..]));
+    // The ten are always the same, and their file gets lost easily.
+    fs::remove_file(dir.path().join("batches.meta.txt")).unwrap();
+    let test = open_source(dir.path(), &with_split(Split::Test)).unwrap();
+    assert_eq!(test.class_names[9], "truck");
     let one = dir.path().join("data_batch_2_first1017.bin");
     let one = open_source(&one, &SourceOptions::default()).unwrap();
     assert_eq!((one.len(), one.source.split.as_deref()), (2, Some("train")));
@@ -157,4 +195,19 @@ fn what_is_not_recognised_lists_what_would_be() {
     fs::remove_file(dir.path().join("a.txt")).unwrap();
     let error = open_source(dir.path(), &SourceOptions::default()).unwrap_err();
     says(&error, &["folders without images", "sub"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_image_whose_name_is_no_text_is_not_left_out_silently() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let name = |bytes| dir.path().join(std::ffi::OsStr::from_bytes(bytes));
+    fs::write(dir.path().join("a.png"), common::grey_png(4, 4)).unwrap();
+    // What is no image does not matter.
+    fs::write(name(b"caf\xe9.txt"), "").unwrap();
+    assert_eq!(open_source(dir.path(), &SourceOptions::default()).unwrap().len(), 1);
+    fs::write(name(b"caf\xe9.png"), common::grey_png(4, 4)).unwrap();
+    let error = open_source(dir.path(), &SourceOptions::default()).unwrap_err();
+    says(&error, &["caf", ".png", "not valid Unicode", "rename"]);
 }

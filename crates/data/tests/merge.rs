@@ -16,6 +16,7 @@ fn targets(plan: &Plan) -> Targets {
         channels: 1,
         pixels: objects.clone().flat_map(|o| [o as u8; 4]).collect(),
         labels: objects.clone().map(i64::from).collect(),
+        names: objects.clone().map(|o| format!("{o}.png")).collect(),
         objects: objects.map(i64::from).collect(),
     }
 }

@@ -365,7 +365,9 @@ fn targets_are_kept_and_checked() {
         pixels: (0..20).collect(),
         labels: vec![1, 2, 3, 4, -1],
         objects: vec![10, 11, 12, 13, 14],
+        names: Vec::new(),
     };
+    assert_eq!(targets.name(10), None);
     let store = MemStore::new();
     let mut zoo = zoo_in(&store);
     block(zoo.write_targets(&targets)).unwrap();
@@ -384,6 +386,36 @@ fn targets_are_kept_and_checked() {
     shaped.image_shape = Some([2, 3, 1]);
     let mut zoo = block(Zoo::create(MemStore::new(), shaped)).unwrap();
     says(&block(zoo.write_targets(&targets)).unwrap_err(), &["[2, 2, 1]", "[2, 3, 1]"]);
+}
+
+#[test]
+fn targets_keep_the_names_of_their_files() {
+    let names = ["a.png", "", "Zürich/ö.jpg"].map(str::to_owned).to_vec();
+    let targets = Targets {
+        height: 2,
+        width: 2,
+        channels: 1,
+        pixels: (0..12).collect(),
+        labels: vec![-1; 3],
+        objects: vec![4, 5, 9],
+        names,
+    };
+    let bytes = targets.to_bytes().unwrap();
+    let back = Targets::from_bytes(&bytes, "x").unwrap();
+    assert_eq!(back, targets);
+    let found = [4, 5, 9, 6].map(|object| back.name(object));
+    assert_eq!(found, [Some("a.png"), None, Some("Zürich/ö.jpg"), None]);
+    // One too few, and ends that cut a letter in two or point beyond the text.
+    let few = Targets { names: vec!["a.png".into()], ..targets.clone() };
+    says(&few.to_bytes().unwrap_err(), &["12, 3 and 1 values"]);
+    let ends: Vec<u8> = [5i64, 5, 19].iter().flat_map(|e| e.to_le_bytes()).collect();
+    let at = bytes.windows(24).position(|w| w == ends).unwrap();
+    for wrong in [[5i64, 7, 19], [5, 5, 18], [5, 5, 20], [5, 4, 19], [-1, 5, 19]] {
+        let mut damaged = bytes.clone();
+        let ends: Vec<u8> = wrong.iter().flat_map(|e| e.to_le_bytes()).collect();
+        damaged[at..at + 24].copy_from_slice(&ends);
+        says(&Targets::from_bytes(&damaged, "x").unwrap_err(), &["x", "name_end"]);
+    }
 }
 
 #[test]

@@ -4,19 +4,6 @@ use weightlab_data::{ImageSet, SourceError, SourceOptions, Split};
 
 const IMAGES: &[u8] = include_bytes!("../../../testdata/fashion-mnist/t10k-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../../../testdata/fashion-mnist/t10k-labels-idx1-ubyte.gz");
-const CLASSES: [&str; 10] = [
-    "T-shirt",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-];
-
 /// The first 64 test images of Fashion-MNIST, 28x28, grey (Copyright 2017 Zalando SE, MIT licence).
 ///
 /// # Errors
@@ -29,7 +16,6 @@ pub fn fashion_mnist() -> Result<ImageSet, SourceError> {
         &SourceOptions::default(),
     )?;
     images.source.name = "Fashion-MNIST".to_owned();
-    images.class_names = CLASSES.map(str::to_owned).to_vec();
     Ok(images)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::meter::networks_text;
-use crate::picture::{self, Canvas, GLYPH};
+use crate::picture::{self, ALARM, Canvas, GLYPH};
 use crate::stats::Distribution;
 use weightlab_data::{Shard, Store, Targets, Zoo};
 use weightlab_gpu::Gpu;
@@ -54,7 +54,8 @@ pub struct ContactSheet {
     pub with_targets: bool,
 }
 
-/// Draws the networks of a zoo, each with its number, class and PSNR.
+/// Draws the networks of a zoo, each with the name of its image or its number and class, and PSNR. One
+/// that diverged is crossed out.
 ///
 /// # Errors
 /// Networks that are no pictures, a damaged zoo, a sheet beyond all measure, or the GPU.
@@ -206,6 +207,15 @@ impl Layout {
             false => text.to_owned(),
         }
     }
+
+    /// As much of the end of a text as has room: what tells names of files apart stands there.
+    fn fit_end(&self, text: &str, width: usize) -> String {
+        let (room, length) = (width / (GLYPH * self.text), text.chars().count());
+        match length > room {
+            true => ['~'].into_iter().chain(text.chars().skip(length + 1 - room)).collect(),
+            false => text.to_owned(),
+        }
+    }
 }
 
 /// The networks of one shard.
@@ -235,9 +245,8 @@ impl Cells<'_> {
             let params = &self.shard.params[start * stride..(start + n) * stride];
             let outputs = evaluate(gpu, self.mlp, params, n, &coords).await?;
             for (i, output) in outputs.chunks_exact(each).enumerate() {
-                let pixels = picture::to_pixels(output, self.mlp.target_range);
                 let net = start + i;
-                self.draw_one(canvas, layout, layout.at(first + net as u64), net, &pixels);
+                self.draw_one(canvas, layout, layout.at(first + net as u64), net, output);
             }
         }
         Ok(())
@@ -249,9 +258,10 @@ impl Cells<'_> {
         layout: &Layout,
         (y, x): (usize, usize),
         net: usize,
-        pixels: &[u8],
+        output: &[f32],
     ) {
         let (h, w) = layout.resolution;
+        let trouble = self.trouble(net, output);
         let mut left = x;
         if layout.pictures_per_cell == 2 {
             if let Some((targets, image)) =
@@ -262,33 +272,57 @@ impl Cells<'_> {
             }
             left += layout.shown.1 + 2;
         }
-        canvas.picture((y, left), layout.shown, pixels, [h, w, self.mlp.outputs()]);
+        match trouble {
+            None => {
+                let pixels = picture::to_pixels(output, self.mlp.target_range);
+                canvas.picture((y, left), layout.shown, &pixels, [h, w, self.mlp.outputs()]);
+            }
+            Some(_) => {
+                let (h, w) = layout.shown;
+                canvas.picture((y, left), (h, w), &picture::crossed_out(h, w), [h, w, 3]);
+            }
+        }
         let line = (GLYPH + 2) * layout.text;
         let below = y + layout.shown.0 + 3;
-        let [first, second] = self.label(net);
-        canvas.text((below, x), layout.text, &layout.fit(&first, layout.cell.1), INK);
-        canvas.text((below + line, x), layout.text, &layout.fit(&second, layout.cell.1), FAINT);
+        canvas.text((below, x), layout.text, &self.label(net, layout), INK);
+        let psnr = self.shard.psnr[net];
+        let (second, color) = match trouble {
+            Some(trouble) => (trouble.to_owned(), ALARM),
+            None if psnr.is_nan() => (String::new(), FAINT),
+            None => (format!("{psnr:.1} dB"), FAINT),
+        };
+        canvas.text((below + line, x), layout.text, &layout.fit(&second, layout.cell.1), color);
     }
 
-    /// `#12 Sneaker` and `38.2 dB`.
-    fn label(&self, net: usize) -> [String; 2] {
-        let (label, view) = (self.shard.labels[net], self.shard.views[net]);
-        let mut first = format!("#{}", self.shard.objects[net]);
-        if view > 0 {
-            first += &format!(".{view}");
+    /// Why there is nothing to draw.
+    fn trouble(&self, net: usize, output: &[f32]) -> Option<&'static str> {
+        // An import knows neither PSNR nor steps; a fit that diverged has some.
+        if self.shard.psnr[net].is_nan() && self.shard.steps[net] > 0 {
+            Some("diverged")
+        } else if output.iter().any(|y| !y.is_finite()) {
+            Some("not finite")
+        } else {
+            None
         }
+    }
+
+    /// `#12 Sneaker` or `holiday.jpg`, as much as has room.
+    fn label(&self, net: usize, layout: &Layout) -> String {
+        let (object, label) = (self.shard.objects[net], self.shard.labels[net]);
+        let view = match self.shard.views[net] {
+            0 => String::new(),
+            view => format!(".{view}"),
+        };
+        if let Some(name) = self.targets.and_then(|t| t.name(object)) {
+            return layout.fit_end(&format!("{name}{view}"), layout.cell.1);
+        }
+        let mut text = format!("#{object}{view}");
         match usize::try_from(label).ok().and_then(|l| self.names.get(l)) {
-            Some(name) => first += &format!(" {name}"),
-            None if label >= 0 => first += &format!(" class {label}"),
+            Some(name) => text += &format!(" {name}"),
+            None if label >= 0 => text += &format!(" class {label}"),
             None => {}
         }
-        let psnr = self.shard.psnr[net];
-        let second = match (psnr.is_nan(), self.shard.steps[net]) {
-            (false, _) => format!("{psnr:.1} dB"),
-            (true, 0) => String::new(),
-            (true, _) => "diverged".to_owned(),
-        };
-        [first, second]
+        layout.fit(&text, layout.cell.1)
     }
 }
 
@@ -328,5 +362,70 @@ mod tests {
         assert_eq!(layout.text, 1);
         assert_eq!(layout.fit("Ankle boot", 80), "Ankle boot");
         assert_eq!(layout.fit("Ankle boot", 79), "Ankle bo~");
+        assert_eq!(layout.fit_end("picture-17.png", 80), "~re-17.png");
+        assert_eq!(layout.fit_end("17.png", 80), "17.png");
+    }
+
+    fn cells<'a>(mlp: &'a Mlp, shard: &'a Shard, targets: Option<&'a Targets>) -> Cells<'a> {
+        Cells { mlp, shard, targets, names: &[] }
+    }
+
+    fn shard() -> Shard {
+        Shard {
+            params: vec![0.0; 3],
+            labels: vec![-1, 0, 1],
+            objects: vec![0, 1, 2],
+            views: vec![0, 0, 2],
+            psnr: vec![30.0, f32::NAN, f32::NAN],
+            steps: vec![9, 9, 0],
+        }
+    }
+
+    #[test]
+    fn what_diverged_is_crossed_out() {
+        let mlp = Mlp::new(&[2, 2, 1], weightlab_nets::Convention::Dwsnets).unwrap();
+        let (shard, layout) = (shard(), Layout::new((2, 2), 3, false, Some(3)).unwrap());
+        let drawn = |net: usize, output: [f32; 4]| {
+            let mut canvas = Canvas::new(layout.height, layout.width, PAPER);
+            cells(&mlp, &shard, None).draw_one(&mut canvas, &layout, layout.at(0), net, &output);
+            canvas.pixels
+        };
+        let has = |pixels: &[u8], color: [u8; 3]| pixels.chunks_exact(3).any(|p| p == color);
+        let fine = drawn(0, [0.0; 4]);
+        assert!(has(&fine, [0; 3]) && !has(&fine, ALARM));
+        // Whatever it draws: a diverged network may well give numbers.
+        for (net, output) in [(1, [0.0; 4]), (2, [0.0, 1.0, f32::NAN, 0.0])] {
+            let marked = drawn(net, output);
+            assert!(has(&marked, ALARM) && !has(&marked, [0; 3]), "network {net}");
+        }
+        // An import, of which no PSNR is known, is drawn.
+        assert!(!has(&drawn(2, [0.0; 4]), ALARM));
+        let trouble = |net| cells(&mlp, &shard, None).trouble(net, &[f32::INFINITY]);
+        assert_eq!([0, 1].map(trouble), [Some("not finite"), Some("diverged")]);
+    }
+
+    #[test]
+    fn labels_name_files_or_classes() {
+        let mlp = Mlp::new(&[2, 2, 1], weightlab_nets::Convention::Dwsnets).unwrap();
+        let (shard, layout) = (shard(), Layout::new((28, 28), 3, true, Some(3)).unwrap());
+        let targets = Targets {
+            objects: vec![0, 1, 2],
+            names: vec![
+                "boat.png".into(),
+                "a/very-long-name-of-a-picture.jpg".into(),
+                "c.png".into(),
+            ],
+            ..Targets::default()
+        };
+        let named = cells(&mlp, &shard, Some(&targets));
+        let labels = [0, 1, 2].map(|net| named.label(net, &layout));
+        // A cell is 170 pixels wide: 21 characters.
+        assert_eq!(labels, ["boat.png", "~ame-of-a-picture.jpg", "c.png.2"]);
+        let names = ["Shirt".to_owned()];
+        let classes = Cells { names: &names, ..cells(&mlp, &shard, None) };
+        assert_eq!(
+            [0, 1, 2].map(|n| classes.label(n, &layout)),
+            ["#0", "#1 Shirt", "#2.2 class 1"]
+        );
     }
 }

@@ -36,6 +36,28 @@ pub fn png(
     Ok(out)
 }
 
+/// Marks where there is nothing to draw: neither black nor white nor anything that a network draws.
+const HATCH: [u8; 3] = [214, 208, 200];
+const HATCH_PAPER: [u8; 3] = [240, 237, 232];
+/// The cross over the hatching, and words of warning.
+pub(crate) const ALARM: [u8; 3] = [178, 34, 34];
+
+/// `[height, width, 3]`: hatched and crossed out, in place of what a network that diverged would draw.
+pub(crate) fn crossed_out(height: usize, width: usize) -> Vec<u8> {
+    // Distance from the two diagonals, in pixels of the shorter side, so that thin pictures work too.
+    let stroke = (height.min(width) as f64 / 40.0).max(1.0);
+    let pixel = |y: usize, x: usize| {
+        let (v, u) = ((y as f64 + 0.5) / height as f64, (x as f64 + 0.5) / width as f64);
+        let off = (v - u).abs().min((v + u - 1.0).abs()) * height.min(width) as f64;
+        match () {
+            () if off < stroke => ALARM,
+            () if (x + y) % 8 < 3 => HATCH,
+            () => HATCH_PAPER,
+        }
+    };
+    (0..height * width).flat_map(|i| pixel(i / width, i % width)).collect()
+}
+
 /// A `data:` address of a PNG, for pages that must stand alone.
 pub fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", base64(png))
@@ -154,6 +176,19 @@ mod tests {
         ] {
             assert_eq!(base64(text.as_bytes()), code);
         }
+    }
+
+    #[test]
+    fn what_is_crossed_out_shows_it_at_any_size() {
+        for (h, w) in [(84, 84), (2, 2), (300, 20), (7, 5)] {
+            let pixels = crossed_out(h, w);
+            assert_eq!(pixels.len(), h * w * 3);
+            assert!(pixels.chunks_exact(3).any(|p| p == ALARM), "{h} x {w}");
+            assert_eq!(&pixels[..3], ALARM, "from corner to corner");
+        }
+        let large = crossed_out(84, 84);
+        let count = |c: [u8; 3]| large.chunks_exact(3).filter(|p| *p == c).count();
+        assert!(count(HATCH) > 1000 && count(HATCH_PAPER) > 1000 && count(ALARM) > 300);
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub enum SourceError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A name that is no text.
+    #[error("{path}: the name of this image is not valid Unicode; rename the file")]
+    FileName {
+        /// The file, with replacement characters.
+        path: String,
+    },
     /// An IDX file that does not begin as one.
     #[error(
         "{file}: byte 0: magic number {found:#010x}, expected {expected:#010x} ({meaning}); {hint}"

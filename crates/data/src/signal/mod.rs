@@ -1,6 +1,7 @@
 //! Images in: what a source becomes once it is read.
 
 pub(crate) mod cifar;
+mod classes;
 pub(crate) mod error;
 pub(crate) mod idx;
 pub(crate) mod picture;
@@ -185,7 +186,8 @@ impl ImageSet {
     }
 
     /// An IDX image file, with its label file if there is one, as a set, for callers that have
-    /// bytes and no path. Each of the two is a name and the bytes, plain or gzipped.
+    /// bytes and no path. Each of the two is a name and the bytes, plain or gzipped. MNIST and
+    /// Fashion-MNIST are recognised by their labels and get the names of their classes.
     ///
     /// # Errors
     /// As [`read_idx_images`](crate::read_idx_images), or a label count that differs.
@@ -196,7 +198,7 @@ impl ImageSet {
         opts: &SourceOptions,
     ) -> Result<ImageSet, SourceError> {
         let set = idx::read_idx_images(images.1, images.0)?;
-        let labels = match labels {
+        let labels: Option<Vec<i64>> = match labels {
             None => None,
             Some((file, bytes)) => {
                 let labels = idx::read_idx_labels(bytes, file)?;
@@ -219,9 +221,9 @@ impl ImageSet {
             width: set.width,
             channels: 1,
             pixels: set.pixels,
+            class_names: labels.as_deref().map_or(Vec::new(), classes::by_labels),
             labels,
             names: Vec::new(),
-            class_names: Vec::new(),
         };
         ImageSet::finish(raw, opts)
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::cifar::{CIFAR_SIDE, read_cifar_names, read_cifar10};
 use super::error::SourceError;
 use super::picture::{convert_channels, decode_image, resize};
-use super::{ImageSet, Raw, SourceKind, SourceOptions, Split};
+use super::{ImageSet, Raw, SourceKind, SourceOptions, Split, classes};
 
 /// Folders that usual downloads put around their files.
 const INNER_FOLDERS: [&str; 2] = ["raw", "cifar-10-batches-bin"];
@@ -94,7 +94,14 @@ fn entries(path: &Path) -> Result<(Vec<String>, Vec<String>), SourceError> {
     let (mut files, mut folders) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(path).map_err(|e| io_error(path, "list", e))? {
         let entry = entry.map_err(|e| io_error(path, "list", e))?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let name = match entry.file_name().into_string() {
+            Ok(name) => name,
+            // Names are recorded as text, so such an image would be left out without a word.
+            Err(name) if is_image_name(&name.to_string_lossy()) => {
+                return Err(SourceError::FileName { path: text(&entry.path()) });
+            }
+            Err(_) => continue,
+        };
         if name.starts_with('.') {
             continue;
         }
@@ -122,7 +129,9 @@ fn open_folder(path: &Path, opts: &SourceOptions, descend: bool) -> Result<Image
         && !files.iter().any(|f| is_image_name(f))
         && let Some(inner) = folders.iter().find(|f| INNER_FOLDERS.contains(&f.as_str()))
     {
-        return open_folder(&path.join(inner), opts, false);
+        let mut set = open_folder(&path.join(inner), opts, false)?;
+        set.source.name = base_name(path);
+        return Ok(set);
     }
     open_image_folder(path, &files, &folders, opts)
 }
@@ -254,6 +263,15 @@ fn open_idx_pair(
         opts,
     )?;
     set.source.name = images.to_string();
+    if set.class_names.is_empty()
+        && let Some(labels) = &set.labels
+    {
+        let full = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+        let mut folders = full.ancestors().filter_map(|p| p.file_name()?.to_str());
+        // Such as FashionMNIST/raw.
+        let folder = folders.find(|name| !INNER_FOLDERS.contains(name)).unwrap_or_default();
+        set.class_names = classes::by_names([stem, folder], labels);
+    }
     Ok(set)
 }
 
@@ -285,7 +303,8 @@ fn read_cifar_files(
         labels.extend(records.labels.into_iter().map(i64::from));
     }
     let meta = folder.join("batches.meta.txt");
-    let class_names = if meta.is_file() { read_cifar_names(&read(&meta)?) } else { Vec::new() };
+    let class_names =
+        if meta.is_file() { read_cifar_names(&read(&meta)?) } else { classes::cifar() };
     Ok(Raw {
         kind: SourceKind::Cifar10,
         name: name.to_string(),

@@ -271,7 +271,11 @@ async fn merge_targets<A: Store>(zoos: &[Zoo<A>]) -> Result<Option<Targets>, Zoo
     for (object, (z, i)) in order {
         merged.pixels.extend_from_slice(all[z].image(i));
         merged.labels.push(all[z].labels[i]);
+        merged.names.push(all[z].name(object).unwrap_or_default().to_string());
         merged.objects.push(object);
+    }
+    if merged.names.iter().all(String::is_empty) {
+        merged.names.clear();
     }
     Ok(Some(merged))
 }

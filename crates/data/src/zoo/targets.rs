@@ -21,6 +21,8 @@ pub struct Targets {
     pub labels: Vec<i64>,
     /// `[objects]`: which object of the source; ascending.
     pub objects: Vec<i64>,
+    /// `[objects]`: names of the image files, or none at all.
+    pub names: Vec<String>,
 }
 
 impl Targets {
@@ -36,6 +38,7 @@ impl Targets {
             channels: set.channels,
             pixels: set.pixels[objects.start * stride..objects.end * stride].to_vec(),
             labels: objects.clone().map(|i| set.label(i)).collect(),
+            names: set.names.get(objects.clone()).unwrap_or_default().to_vec(),
             objects: objects.map(|i| i as i64).collect(),
         }
     }
@@ -64,8 +67,15 @@ impl Targets {
         self.objects.binary_search(&object).ok().map(|i| self.image(i))
     }
 
+    /// The name of an object's image file, if it is known.
+    pub fn name(&self, object: i64) -> Option<&str> {
+        let i = self.objects.binary_search(&object).ok()?;
+        self.names.get(i).map(String::as_str).filter(|name| !name.is_empty())
+    }
+
     /// The targets as a safetensors file: `pixels` U8 `[objects, h, w, c]`, `label` and `object`
-    /// I64 `[objects]`. Equal contents give equal bytes.
+    /// I64 `[objects]`; with names also `name` U8, all of them as UTF-8, and `name_end` I64
+    /// `[objects]`, where in it each ends. Equal contents give equal bytes.
     ///
     /// # Errors
     /// Lengths that do not agree.
@@ -73,19 +83,34 @@ impl Targets {
         let file = super::manifest::TARGETS_FILE;
         let shape = vec![self.len(), self.height, self.width, self.channels];
         let expected: usize = shape.iter().product();
-        if self.pixels.len() != expected || self.labels.len() != self.len() {
+        let named = self.names.is_empty() || self.names.len() == self.len();
+        if self.pixels.len() != expected || self.labels.len() != self.len() || !named {
             return Err(ZooError::invalid(
                 file,
-                "pixels and labels",
-                format!("{} and {} values", self.pixels.len(), self.labels.len()),
-                format!("{expected} and {}", self.len()),
+                "pixels, labels and names",
+                format!(
+                    "{}, {} and {} values",
+                    self.pixels.len(),
+                    self.labels.len(),
+                    self.names.len()
+                ),
+                format!("{expected}, {0} and {0}", self.len()),
             ));
         }
-        let tensors = vec![
+        let mut tensors = vec![
             Named::u8("pixels", shape, &self.pixels),
             Named::i64("label", &self.labels),
             Named::i64("object", &self.objects),
         ];
+        if !self.names.is_empty() {
+            let text = self.names.concat();
+            let ends = self.names.iter().scan(0, |end, name| {
+                *end += name.len() as i64;
+                Some(*end)
+            });
+            tensors.push(Named::u8("name", vec![text.len()], text.as_bytes()));
+            tensors.push(Named::i64("name_end", &ends.collect::<Vec<_>>()));
+        }
         serialize(tensors, file, ("content", "targets".to_string()))
     }
 
@@ -112,6 +137,31 @@ impl Targets {
         if !objects.is_sorted_by(|a, b| a < b) {
             return Err(ZooError::invalid(file, "object", "numbers out of order", "ascending"));
         }
-        Ok(Targets { height, width, channels, pixels: pixels.to_vec(), labels, objects })
+        let names =
+            if tensors.has("name") { read_names(&tensors, file, count)? } else { Vec::new() };
+        Ok(Targets { height, width, channels, pixels: pixels.to_vec(), labels, objects, names })
     }
+}
+
+/// The names that [`Targets::to_bytes`] wrote end to end.
+fn read_names(tensors: &Tensors<'_>, file: &str, count: usize) -> Result<Vec<String>, ZooError> {
+    let (_, bytes) = tensors.u8("name")?;
+    let ends = tensors.i64("name_end")?;
+    let mut names = Vec::new();
+    let mut start = 0;
+    for &end in &ends {
+        let name = usize::try_from(end).ok().and_then(|end| bytes.get(start..end));
+        let Some(name) = name.and_then(|name| std::str::from_utf8(name).ok()) else { break };
+        names.push(name.to_string());
+        start += name.len();
+    }
+    if names.len() != count || ends.len() != count || start != bytes.len() {
+        return Err(ZooError::invalid(
+            file,
+            "name and name_end",
+            format!("{} names in {start} of {} bytes", names.len(), bytes.len()),
+            format!("{count}, as many as images, in all bytes"),
+        ));
+    }
+    Ok(names)
 }

@@ -14,6 +14,9 @@ use weightlab_nets::{FitSettings, Mlp, evaluate, image_grid};
 /// Side lengths at which one network is shown large, as multiples of its image's.
 const CLOSE_UPS: [usize; 3] = [1, 4, 16];
 
+/// Side of the picture that marks a network that diverged.
+const MARK: usize = 84;
+
 /// Everything that a report shows.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -30,9 +33,8 @@ pub struct Report {
 
 #[derive(Clone, Debug)]
 struct NetReport {
-    object: i64,
-    view: i64,
-    class: String,
+    /// Name of its image, or number and class.
+    name: String,
     psnr: f32,
     steps: i64,
     target: String,
@@ -68,16 +70,17 @@ impl Report {
         let outputs = evaluate(gpu, &mlp, &all.params, all.len(), &image_grid(h, w)).await?;
         let mut nets = Vec::new();
         for (i, output) in outputs.chunks_exact(h * w * c).enumerate() {
-            let pixels = picture::to_pixels(output, mlp.target_range);
             let object = usize::try_from(all.objects[i]).unwrap_or(usize::MAX);
+            let drawn = match all.psnr[i].is_nan() {
+                true => picture::png(&picture::crossed_out(MARK, MARK), MARK, MARK, 3)?,
+                false => picture::png(&picture::to_pixels(output, mlp.target_range), h, w, c)?,
+            };
             nets.push(NetReport {
-                object: all.objects[i],
-                view: all.views[i],
-                class: class_name(images, all.labels[i]),
+                name: name(images, object, all.labels[i], all.views[i]),
                 psnr: all.psnr[i],
                 steps: all.steps[i],
                 target: picture::data_uri(&picture::png(images.image(object), h, w, c)?),
-                drawn: picture::data_uri(&picture::png(&pixels, h, w, c)?),
+                drawn: picture::data_uri(&drawn),
             });
         }
         let close_up = close_up(gpu, &mlp, &all, (h, w)).await?;
@@ -142,12 +145,16 @@ impl Report {
     }
 }
 
-fn class_name(images: &ImageSet, label: i64) -> String {
-    match usize::try_from(label).ok().and_then(|l| images.class_names.get(l)) {
-        Some(name) => name.clone(),
-        None if label >= 0 => format!("class {label}"),
-        None => "image".to_owned(),
-    }
+/// The image file's name, or the object's number and class; and which view.
+fn name(images: &ImageSet, object: usize, label: i64, view: i64) -> String {
+    let class = usize::try_from(label).ok().and_then(|l| images.class_names.get(l));
+    let name = match (images.names.get(object), class) {
+        (Some(file), _) => file.clone(),
+        (None, Some(class)) => format!("#{object} {class}"),
+        (None, None) if label >= 0 => format!("#{object} class {label}"),
+        (None, None) => format!("#{object}"),
+    };
+    if view > 0 { format!("{name} ({view})") } else { name }
 }
 
 /// The network of median quality, so that nobody can say it was picked.

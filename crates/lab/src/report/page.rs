@@ -1,6 +1,6 @@
 //! The page itself.
 
-use super::{NetReport, Report, chart};
+use super::{Report, chart};
 use crate::meter::{bytes_text, duration_text};
 use std::fmt::Write as _;
 
@@ -76,15 +76,15 @@ fn figures(report: &Report) -> String {
 fn pictures(report: &Report) -> String {
     let mut cells = String::new();
     for net in &report.nets {
-        let name = name(net);
+        let name = escape(&net.name);
         let steps = net.steps;
-        let likeness = match net.psnr.is_nan() {
-            true => "diverged".to_owned(),
-            false => format!("{:.1} dB", net.psnr),
+        let (likeness, drawing) = match net.psnr.is_nan() {
+            true => ("diverged".to_owned(), "crossed out: its network diverged"),
+            false => (format!("{:.1} dB", net.psnr), "what its network draws"),
         };
         let _ = write!(
             cells,
-            r#"<figure><div class="pair"><img src="{}" alt="image {name}"><img src="{}" alt="what its network draws"></div><figcaption><b>{name}</b><span>{likeness}, {steps} steps</span></figcaption></figure>"#,
+            r#"<figure><div class="pair"><img src="{}" alt="image {name}"><img src="{}" alt="{drawing}"></div><figcaption><b>{name}</b><span>{likeness}, {steps} steps</span></figcaption></figure>"#,
             net.target, net.drawn,
         );
     }
@@ -97,14 +97,6 @@ at 20&thinsp;dB a picture is soft but plain, at 30&thinsp;dB a careful look stil
     )
 }
 
-fn name(net: &NetReport) -> String {
-    let mut name = format!("#{} {}", net.object, escape(&net.class));
-    if net.view > 0 {
-        let _ = write!(name, " ({})", net.view);
-    }
-    name
-}
-
 fn close_up(report: &Report) -> String {
     let Some(net) = report.nets.get(report.close_up.net) else { return String::new() };
     if report.close_up.pictures.is_empty() {
@@ -113,7 +105,7 @@ fn close_up(report: &Report) -> String {
     let mut cells = format!(
         r#"<figure><img src="{}" alt="image {}"><figcaption>the image</figcaption></figure>"#,
         net.target,
-        name(net)
+        escape(&net.name)
     );
     for (h, w, picture) in &report.close_up.pictures {
         let _ = write!(
@@ -126,7 +118,7 @@ fn close_up(report: &Report) -> String {
 <p>It is a function of any two coordinates, so it can be asked between the pixels it learned from. This is
 {}, the network of median quality, asked at more and more places. What appears in between was not in the
 data: it is what these particular waves do there.</p><div class="close">{cells}</div></section>"#,
-        name(net)
+        escape(&net.name)
     )
 }
 
