@@ -132,7 +132,7 @@ pub struct FitArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Do part i of n of the job; i counts from 0
-    #[arg(long, value_name = "i/n")]
+    #[arg(long, value_name = "i/n", allow_hyphen_values = true)]
     pub shard: Option<Part>,
     /// Continue a zoo that was begun with the same options
     #[arg(long)]

@@ -112,6 +112,7 @@ fn shard_counts_from_zero() {
     refused(&fit(dir.path(), &["--shard", "4/4"]), 2, &["4/4", "counts from 0", "3/4"]);
     refused(&fit(dir.path(), &["--shard", "1"]), 2, &["i/n"]);
     refused(&fit(dir.path(), &["--shard", "0/0"]), 2, &["0/0"]);
+    refused(&fit(dir.path(), &["--shard", "-1/4"]), 2, &["-1/4", "i/n"]);
     assert!(!dir.path().join("zoo").exists());
 }
 
@@ -313,6 +314,18 @@ fn exports_and_imports_of_the_wrong_thing() {
         2,
         &["splits.json"],
     );
+    // A file of any name is taken for a safetensors file; what looks like a network is not.
+    fs::write(dir.path().join("letter.txt"), "dear reader, this is no tensor").unwrap();
+    let import = |what: &str| run(dir.path(), &["import", what, "--out", "back", "--json"]);
+    refused(&import("letter.txt"), 1, &["letter.txt", "safetensors"]);
+    fs::write(dir.path().join("net.pth"), "PK").unwrap();
+    refused(&import("net.pth"), 2, &["net.pth", "the folder that holds splits.json"]);
+    // Places that cannot be.
+    refused(&run(dir.path(), &["inspect", "nowhere", "--json"]), 1, &["nowhere", "no such folder"]);
+    let line = ["render", "zoo", "--out", "images", "--json"];
+    refused(&run(dir.path(), &line), 2, &["--out images: is a folder"]);
+    let line = ["render", "zoo", "--resolution", "100000x100000", "--out", "x.png", "--json"];
+    refused(&run(dir.path(), &line), 2, &["100000 x 100000", "--resolution"]);
     fs::create_dir(dir.path().join("evil")).unwrap();
     fs::write(
         dir.path().join("evil/splits.json"),

@@ -179,7 +179,7 @@ impl Store for DirStore {
         match self.walk(&self.root, "", &mut names) {
             Ok(()) => {}
             Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(self.io("list", ".", e)),
+            Err(e) => return Err(self.io("list", "its files", e)),
         }
         names.sort();
         Ok(names)
@@ -193,11 +193,11 @@ impl Store for DirStore {
             Err(e) if e.kind() == ErrorKind::NotADirectory => {
                 return Err(StoreError::NotAFolder { store: self.describe() });
             }
-            entries => entries.map_err(|e| self.io("list", ".", e))?,
+            entries => entries.map_err(|e| self.io("list", "its files", e))?,
         };
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(|e| self.io("list", ".", e))?;
+            let entry = entry.map_err(|e| self.io("list", "its files", e))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_file = !entry.file_type().is_ok_and(|t| t.is_dir());
             // Such as the lost+found of a fresh disk.

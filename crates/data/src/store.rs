@@ -79,7 +79,7 @@ pub enum StoreError {
         store: String,
     },
     /// Any other failure of the file system.
-    #[error("{name}: cannot {action} in {store}: {source}")]
+    #[error("{store}: cannot {action} {name}: {source}")]
     Io {
         /// What was tried: "read", "write", ...
         action: &'static str,

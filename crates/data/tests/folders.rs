@@ -189,6 +189,19 @@ fn what_is_not_recognised_lists_what_would_be() {
     says(&error, &["1 files, such as a.txt"]);
     let error = open_source(&dir.path().join("a.txt"), &SourceOptions::default()).unwrap_err();
     says(&error, &["a.txt", "68 65 6c 6c 6f", "Accepted are"]);
+    // A single image is named by the path that was given, and known by its name.
+    let (good, bad) = (dir.path().join("good.png"), dir.path().join("bad.jpg"));
+    fs::write(&good, common::grey_png(4, 4)).unwrap();
+    let set = open_source(&good, &SourceOptions::default()).unwrap();
+    assert_eq!((set.source.name.as_str(), &set.names[..]), ("good.png", &["good.png".into()][..]));
+    // The beginning of a JPEG file, about which the decoder has several lines to say.
+    fs::write(&bad, b"\xff\xd8\xff\xe0\x00\x10JFIF\0\x01\x01").unwrap();
+    let error = open_source(&bad, &SourceOptions::default()).unwrap_err();
+    says(&error, &[&bad.display().to_string(), "JPEG", "save the image again"]);
+    assert!(!error.to_string().contains('\n'), "{error:?}");
+    for path in [good, bad] {
+        fs::remove_file(path).unwrap();
+    }
     let error = open_source(&dir.path().join("nothing"), &SourceOptions::default()).unwrap_err();
     says(&error, &["nothing", "cannot open"]);
     fs::create_dir(dir.path().join("sub")).unwrap();

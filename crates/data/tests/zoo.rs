@@ -5,8 +5,8 @@ mod common;
 use common::{block, manifest, mlp, says, shard};
 use proptest::prelude::*;
 use weightlab_data::{
-    ComputedOn, DirStore, MANIFEST_FILE, MemStore, Part, Plan, Shard, Store, StoreError, Targets,
-    Zoo, ZooError, ZooManifest, blake3_hex, shard_file,
+    ComputedOn, DirStore, MANIFEST_FILE, MemStore, Part, Plan, Shard, SourceInfo, SourceKind,
+    Store, StoreError, Targets, Zoo, ZooError, ZooManifest, blake3_hex, shard_file,
 };
 use weightlab_nets::{Convention, Mlp};
 
@@ -247,6 +247,38 @@ fn resuming_continues_the_same_work_only() {
             "learning_rate was 0.0005, now 0.001 (--lr)",
             "until_psnr was 40.0, now none",
         ],
+    );
+    // A convention and a split by their names, and not also by all that follows from them.
+    let source = |split: &str, blake3: &str| SourceInfo {
+        kind: SourceKind::Idx,
+        name: "digits".into(),
+        split: Some(split.into()),
+        blake3: blake3.into(),
+    };
+    let named = MemStore::new();
+    let first = ZooManifest { source: Some(source("train", "1")), ..manifest(PLAN, 4) };
+    drop(block(Zoo::create(named.clone(), first.clone())).unwrap());
+    let differs = |other: ZooManifest| match block(Zoo::resume(named.clone(), other)) {
+        Err(ZooError::Resume { differences, .. }) => {
+            differences.into_iter().map(|d| (d.what, d.first, d.second)).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    let entry = |what: &str, first: &str, second: &str| {
+        (what.to_owned(), first.to_owned(), second.to_owned())
+    };
+    let sitzmann = Mlp::new(&mlp().dims, Convention::Sitzmann).unwrap();
+    assert_eq!(
+        differs(ZooManifest { mlp: sitzmann, ..first.clone() }),
+        [entry("convention", "dwsnets", "sitzmann")]
+    );
+    assert_eq!(
+        differs(ZooManifest { source: Some(source("test", "2")), ..first.clone() }),
+        [entry("source split", "train", "test")]
+    );
+    assert_eq!(
+        differs(ZooManifest { source: Some(source("train", "2")), ..first }),
+        [entry("contents of the source", "1", "2")]
     );
     // Looks and results are no part of the job.
     let mut same = manifest(PLAN, 4);

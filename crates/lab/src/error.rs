@@ -286,6 +286,7 @@ impl LabError {
                 | LabError::Zero { .. }
                 | LabError::NoSuchNet { .. }
                 | LabError::NoOperation
+                | LabError::SheetTooLarge { .. }
                 | LabError::Mlp(_)
                 | LabError::Symmetry(
                     SymmetryError::Setting { .. }

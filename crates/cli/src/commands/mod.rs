@@ -14,6 +14,7 @@ pub mod transfer;
 
 use crate::args::Global;
 use crate::output::Out;
+use crate::tell::{JobFailed, Usage};
 use anyhow::Result;
 use std::path::Path;
 use weightlab_data::{DirStore, Store, Zoo};
@@ -32,6 +33,13 @@ pub async fn open_gpu(global: &Global) -> Result<Gpu> {
 
 /// An existing zoo.
 pub async fn open_zoo(path: &Path) -> Result<Zoo<DirStore>> {
+    if !path.exists() {
+        return Err(JobFailed {
+            what: format!("{}: there is no such folder", path.display()),
+            hint: "give the folder of a zoo, such as `fit` wrote".to_owned(),
+        }
+        .into());
+    }
     Ok(Zoo::open(DirStore::new(path)).await.map_err(LabError::from)?)
 }
 
@@ -50,9 +58,13 @@ pub fn note_unfinished(out: &Out, zoo: &Zoo<DirStore>) {
 
 /// Writes one file, atomically.
 pub async fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| crate::tell::Usage {
-        what: format!("--out {}: not the name of a file", path.display()),
-        hint: "give a file name",
+    let name = path.file_name().and_then(|n| n.to_str()).filter(|_| !path.is_dir());
+    let name = name.ok_or_else(|| Usage {
+        what: match path.is_dir() {
+            true => format!("--out {}: is a folder, not a file", path.display()),
+            false => format!("--out {}: not the name of a file", path.display()),
+        },
+        hint: "give the name of a file",
     })?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     DirStore::new(folder).write(name, bytes).await.map_err(LabError::from)?;

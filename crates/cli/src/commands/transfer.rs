@@ -65,7 +65,9 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
     let store = DirStore::new(&args.out);
     let path = &args.path;
     let is_file = path.is_file();
-    let report = if is_file && path.extension().is_some_and(|e| e == "safetensors") {
+    let named = |name: &str| path.file_name().is_some_and(|n| n == name);
+    let one_net = path.extension().is_some_and(|e| e == "pth" || e == "pt");
+    let report = if is_file && !one_net && !named("splits.json") {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| {
             LabError::Source(SourceError::Io { path: name.clone(), action: "read", source })
@@ -74,9 +76,7 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
     } else {
         // splits.json itself stands for the folder it lies in.
         let folder = match path.parent() {
-            Some(parent) if is_file && path.file_name().is_some_and(|n| n == "splits.json") => {
-                parent
-            }
+            Some(parent) if is_file && named("splits.json") => parent,
             _ => path,
         };
         if !folder.join("splits.json").is_file() {

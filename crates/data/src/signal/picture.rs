@@ -55,7 +55,9 @@ fn open<'a>(
 }
 
 fn undecodable(file: &str, format: &'static str, error: &image::ImageError) -> SourceError {
-    SourceError::ImageDecode { file: file.to_string(), format, detail: error.to_string() }
+    // Some decoders end their messages with a line break.
+    let detail = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    SourceError::ImageDecode { file: file.to_string(), format, detail }
 }
 
 /// `(height, width)` of a PNG or JPEG, from its header alone.

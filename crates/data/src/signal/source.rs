@@ -150,14 +150,19 @@ fn open_file(path: &Path, opts: &SourceOptions) -> Result<ImageSet, SourceError>
     }
     refuse_split(path, opts)?;
     let bytes = read(path)?;
-    match ImageSet::from_image_bytes(&bytes, &name, opts) {
-        Err(SourceError::ImageFormat { file, found }) if !is_image_name(&file) => {
+    match ImageSet::from_image_bytes(&bytes, &text(path), opts) {
+        Ok(mut set) => {
+            set.source.name.clone_from(&name);
+            set.names = vec![name];
+            Ok(set)
+        }
+        Err(SourceError::ImageFormat { found, .. }) if !is_image_name(&name) => {
             Err(SourceError::NothingRecognised {
                 path: text(path),
                 found: format!("is a file of a kind not known here (it begins with {found})"),
             })
         }
-        other => other,
+        error => error,
     }
 }
 

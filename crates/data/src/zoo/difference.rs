@@ -1,6 +1,7 @@
 //! In what the manifests of two jobs differ, in words.
 
 use serde_json::{Map, Value};
+use weightlab_nets::{Convention, Mlp};
 
 use super::manifest::ZooManifest;
 
@@ -22,12 +23,18 @@ const IGNORED: [&str; 7] = [
     "shards",
 ];
 
+/// What a convention fixes.
+const PRESET: [&str; 3] = ["output_offset", "target_range", "init"];
+
+/// The contents of the source, and what explains that they differ.
+const CONTENTS: &str = "contents of the source";
+const EXPLAINING: [&str; 3] = ["source name", "source split", "image shape"];
+
 /// The option that sets a value, by the end of its path.
-const OPTIONS: [(&str, &str); 18] = [
+const OPTIONS: [(&str, &str); 17] = [
     ("mlp.dims", "--dims"),
     ("omega_0", "--omega"),
-    ("output_offset", "--convention"),
-    ("target_range", "--convention"),
+    ("convention", "--convention"),
     ("mlp.init", "--convention"),
     ("source.name", "SOURCE"),
     ("source.kind", "SOURCE"),
@@ -81,9 +88,30 @@ fn list(differences: &[Difference], text: impl Fn(&Difference) -> String) -> Str
 
 /// Everything in which two jobs differ. Results do not count.
 pub(super) fn differences(a: &ZooManifest, b: &ZooManifest) -> Vec<Difference> {
+    let (mut first, mut second) = (job(a), job(b));
+    if let (Some(x), Some(y)) = (convention(&a.mlp), convention(&b.mlp)) {
+        // The two names say it all.
+        for (job, convention) in [(&mut first, x), (&mut second, y)] {
+            if let Some(mlp) = job.get_mut("mlp").and_then(Value::as_object_mut) {
+                mlp.retain(|key, _| !PRESET.contains(&key.as_str()));
+                mlp.insert("convention".into(), convention.name().into());
+            }
+        }
+    }
     let mut out = Vec::new();
-    compare("", &job(a), &job(b), &mut out);
+    compare("", &first, &second, &mut out);
+    // Another split or size has other contents, which is no news.
+    let explained = out.iter().any(|d| EXPLAINING.contains(&d.what.as_str()));
+    out.retain(|d| !(explained && d.what == CONTENTS));
     out
+}
+
+/// The preset that an architecture agrees with in everything but widths and omega_0.
+fn convention(mlp: &Mlp) -> Option<Convention> {
+    Convention::ALL.into_iter().find(|&convention| {
+        Mlp::new(&mlp.dims, convention)
+            .is_ok_and(|preset| preset == Mlp { activation: preset.activation, ..mlp.clone() })
+    })
 }
 
 /// A manifest without results, its parts and ranges as people write them.
@@ -141,7 +169,7 @@ fn name(path: &str) -> String {
         "mlp.dims" => "architecture".to_string(),
         "nets_per_shard" => "networks per shard".to_string(),
         "image_shape" => "image shape".to_string(),
-        "source.blake3" => "contents of the source".to_string(),
+        "source.blake3" => CONTENTS.to_string(),
         _ => path.strip_prefix("source").map_or_else(
             || path.rsplit('.').next().unwrap_or(path).to_string(),
             |rest| format!("source{}", rest.replace('.', " ")),
