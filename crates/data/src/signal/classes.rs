@@ -19,6 +19,7 @@ const DIGITS: [&str; 10] = [
     "digit 8", "digit 9",
 ];
 /// CIFAR-10, as `batches.meta.txt` has them.
+#[cfg(not(target_arch = "wasm32"))]
 const CIFAR: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
@@ -36,6 +37,7 @@ fn owned(names: [&str; 10]) -> Vec<String> {
 }
 
 /// The names of CIFAR-10's classes.
+#[cfg(not(target_arch = "wasm32"))]
 pub(super) fn cifar() -> Vec<String> {
     owned(CIFAR)
 }
