@@ -23,7 +23,7 @@ pub use adapter::{AdapterReport, OpenOptions, list_adapters};
 pub use counts::Counts;
 pub use error::GpuError;
 pub use pipeline::Pipeline;
-pub use recording::Recording;
+pub use recording::{Prepared, Recording, grid};
 
 use bytemuck::Pod;
 use std::collections::HashMap;
@@ -44,6 +44,15 @@ pub struct Buffer {
 struct Counted {
     bytes: u64,
     live: Arc<AtomicU64>,
+}
+
+impl Counted {
+    fn new(gpu: &Gpu, bytes: u64) -> Counted {
+        let live = gpu.inner.live_bytes.clone();
+        live.fetch_add(bytes, Ordering::Relaxed);
+        gpu.inner.counters.buffers.add(1);
+        Counted { bytes, live }
+    }
 }
 
 impl Drop for Counted {
@@ -125,10 +134,7 @@ impl Gpu {
                 at += n;
             }
         }
-        let live = self.inner.live_bytes.clone();
-        live.fetch_add(bytes, Ordering::Relaxed);
-        self.inner.counters.buffers.add(1);
-        Ok(Buffer { raw, _counted: Arc::new(Counted { bytes, live }) })
+        Ok(Buffer { raw, _counted: Arc::new(Counted::new(self, bytes)) })
     }
 
     /// Bytes of all buffers that exist now, not counting what a read-back takes while it runs.

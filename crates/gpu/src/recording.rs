@@ -1,7 +1,8 @@
 //! A list of dispatches, submitted at once.
 
-use crate::{Buffer, Gpu, GpuError, Pipeline};
+use crate::{Buffer, Counted, Gpu, GpuError, Pipeline};
 use bytemuck::NoUninit;
+use std::ops::Range;
 use std::sync::Arc;
 use weightlab_kernels::Binding;
 
@@ -41,7 +42,7 @@ pub(crate) fn uniform_buffer(device: &wgpu::Device, bytes: u64) -> wgpu::Buffer 
 ///
 /// A shader recovers the index as `workgroup_id.y * num_workgroups.x + workgroup_id.x` and must
 /// ignore indices from `count` on.
-pub(crate) fn grid(count: u32, limit: u32) -> [u32; 2] {
+pub fn grid(count: u32, limit: u32) -> [u32; 2] {
     if count <= limit { [count, 1] } else { [limit, count.div_ceil(limit)] }
 }
 
@@ -72,6 +73,20 @@ impl Recording {
         buffers: &[&Buffer],
         groups: [u32; 3],
     ) {
+        self.dispatch_bytes(pipeline, bytemuck::bytes_of(uniform), buffers, groups);
+    }
+
+    /// As [`Recording::dispatch`] with a uniform block of any type, in its memory layout.
+    ///
+    /// # Panics
+    /// As [`Recording::dispatch`].
+    pub fn dispatch_bytes(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        bytes: &[u8],
+        buffers: &[&Buffer],
+        groups: [u32; 3],
+    ) {
         let bindings = pipeline.shader.bindings;
         let uniforms = usize::from(bindings.first() == Some(&Binding::Uniform));
         assert_eq!(
@@ -83,7 +98,6 @@ impl Recording {
         if groups.contains(&0) {
             return;
         }
-        let bytes = bytemuck::bytes_of(uniform);
         let at = self.uniforms.len();
         self.uniforms.extend_from_slice(bytes);
         self.uniforms.resize(self.uniforms.len().next_multiple_of(ALIGN), 0);
@@ -123,45 +137,134 @@ impl Recording {
         }
         // Writes and submissions are ordered on the queue, so the buffer can be used again at once.
         inner.queue.write_buffer(&slot, 0, &self.uniforms);
-
-        let mut encoder = inner.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            for dispatch in &self.dispatches {
-                let pipeline = &dispatch.pipeline;
-                let has_uniform = pipeline.shader.bindings.first() == Some(&Binding::Uniform);
-                let mut entries = Vec::with_capacity(dispatch.buffers.len() + 1);
-                if has_uniform {
-                    entries.push(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer: &slot,
-                        offset: 0,
-                        size: wgpu::BufferSize::new(dispatch.uniform.1 as u64),
-                    }));
-                }
-                entries.extend(dispatch.buffers.iter().map(|b| b.raw.as_entire_binding()));
-                let entries: Vec<_> = entries
-                    .into_iter()
-                    .enumerate()
-                    .map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource })
-                    .collect();
-                let group = inner.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some(pipeline.shader.name),
-                    layout: &pipeline.layout,
-                    entries: &entries,
-                });
-                pass.set_pipeline(&pipeline.raw);
-                let offsets = [dispatch.uniform.0 as u32];
-                pass.set_bind_group(0, &group, if has_uniform { &offsets } else { &[] });
-                let [x, y, z] = dispatch.groups;
-                pass.dispatch_workgroups(x, y, z);
-            }
-        }
-        inner.queue.submit([encoder.finish()]);
-        inner.counters.submissions.add(1);
-        inner.counters.dispatches.add(self.dispatches.len() as u64);
+        let bound: Vec<_> = self.dispatches.iter().map(|d| d.bind(&inner.device, &slot)).collect();
+        encode(&self.gpu, &bound);
         drop(slot);
         self.gpu.check()
     }
+
+    /// Makes everything ready, to be submitted many times without allocating anything.
+    ///
+    /// # Errors
+    /// As [`Gpu::buffer`].
+    pub fn prepare(self) -> Result<Prepared, GpuError> {
+        self.gpu.check()?;
+        let device = &self.gpu.inner.device;
+        let bytes = self.uniforms.len().max(ALIGN) as u64;
+        let uniforms = uniform_buffer(device, bytes);
+        self.gpu.inner.queue.write_buffer(&uniforms, 0, &self.uniforms);
+        let bound = self.dispatches.iter().map(|d| d.bind(device, &uniforms)).collect();
+        self.gpu.check()?;
+        let counted = Counted::new(&self.gpu, bytes);
+        Ok(Prepared { gpu: self.gpu, bound, counted })
+    }
+
+    /// Bytes of the uniform buffer that [`Recording::prepare`] would make of dispatches with uniform blocks of
+    /// these sizes.
+    pub fn uniform_bytes(blocks: impl IntoIterator<Item = usize>) -> u64 {
+        let bytes: usize = blocks.into_iter().map(|b| b.next_multiple_of(ALIGN)).sum();
+        bytes.max(ALIGN) as u64
+    }
+}
+
+/// Dispatches with their bindings and uniform blocks on the GPU: a recording that can be replayed.
+#[derive(Debug)]
+pub struct Prepared {
+    gpu: Gpu,
+    bound: Vec<Bound>,
+    counted: Counted,
+}
+
+impl Prepared {
+    /// Number of dispatches.
+    pub fn len(&self) -> usize {
+        self.bound.len()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.bound.is_empty()
+    }
+
+    /// Bytes of the uniform buffer.
+    pub fn bytes(&self) -> u64 {
+        self.counted.bytes
+    }
+
+    /// Sends all dispatches to the GPU. Does not wait.
+    ///
+    /// # Errors
+    /// As [`Recording::submit`].
+    pub fn submit(&self) -> Result<(), GpuError> {
+        self.submit_range(0..self.bound.len())
+    }
+
+    /// Sends some of the dispatches, for work that has to be cut or looked at in between.
+    ///
+    /// # Errors
+    /// As [`Recording::submit`].
+    pub fn submit_range(&self, range: Range<usize>) -> Result<(), GpuError> {
+        if !range.is_empty() {
+            encode(&self.gpu, &self.bound[range]);
+        }
+        self.gpu.check()
+    }
+}
+
+/// A dispatch with its bind group.
+#[derive(Debug)]
+struct Bound {
+    pipeline: Arc<Pipeline>,
+    group: wgpu::BindGroup,
+    /// Offset of the uniform block, where the shader has one.
+    offset: Option<u32>,
+    groups: [u32; 3],
+}
+
+impl Dispatch {
+    fn bind(&self, device: &wgpu::Device, uniforms: &wgpu::Buffer) -> Bound {
+        let has_uniform = self.pipeline.shader.bindings.first() == Some(&Binding::Uniform);
+        let block = has_uniform.then(|| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: uniforms,
+                offset: 0,
+                size: wgpu::BufferSize::new(self.uniform.1 as u64),
+            })
+        });
+        let buffers = self.buffers.iter().map(|b| b.raw.as_entire_binding());
+        let entries: Vec<_> = block
+            .into_iter()
+            .chain(buffers)
+            .enumerate()
+            .map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource })
+            .collect();
+        Bound {
+            pipeline: self.pipeline.clone(),
+            group: device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(self.pipeline.shader.name),
+                layout: &self.pipeline.layout,
+                entries: &entries,
+            }),
+            offset: has_uniform.then_some(self.uniform.0 as u32),
+            groups: self.groups,
+        }
+    }
+}
+
+fn encode(gpu: &Gpu, dispatches: &[Bound]) {
+    let mut encoder = gpu.inner.device.create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for dispatch in dispatches {
+            pass.set_pipeline(&dispatch.pipeline.raw);
+            pass.set_bind_group(0, &dispatch.group, dispatch.offset.as_slice());
+            let [x, y, z] = dispatch.groups;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+    gpu.inner.queue.submit([encoder.finish()]);
+    gpu.inner.counters.submissions.add(1);
+    gpu.inner.counters.dispatches.add(dispatches.len() as u64);
 }
 
 #[cfg(test)]

@@ -31,6 +31,17 @@ pub struct Shader {
     pub overrides: &'static [&'static str],
 }
 
+/// A shader with values for its overridable constants: one specialisation that a device can be asked for.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// The shader.
+    pub shader: &'static Shader,
+    /// Its constants.
+    pub constants: Vec<(&'static str, u32)>,
+    /// Workgroup memory it needs, bytes; 0 if within the WebGPU default.
+    pub workgroup_bytes: u64,
+}
+
 mod generated {
     use super::{Binding::*, Shader};
     include!(concat!(env!("OUT_DIR"), "/shaders.rs"));

@@ -43,6 +43,8 @@ pub enum Purpose {
     Lambda = 14,
     /// Partners of mixtures. Counter: (0, net, epoch, purpose).
     Partner = 15,
+    /// Which elements dropout keeps. Counter: (element / 4, site in the graph, step, purpose).
+    Dropout = 16,
 }
 
 /// The last word of a counter for a purpose that occurs several times, as the same augmentation at

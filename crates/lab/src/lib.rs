@@ -26,3 +26,11 @@ pub use error::LabError;
 pub use fit::{FitJob, FitOptions};
 pub use job::Job;
 pub use message::Message;
+
+/// Every specialisation of every shader that Weightlab can ask a device for: what the checks outside this program (Tint)
+/// must see.
+pub fn shader_variants() -> Vec<weightlab_kernels::Variant> {
+    let mut all = weightlab_nets::variants::all();
+    all.extend(weightlab_tensor::variants::all());
+    all
+}

@@ -1,22 +1,11 @@
-//! Every specialisation of every shader that Weightlab can ask a device for: what the checks outside
+//! Every specialisation of the shaders of this crate, that is of all but the tensor engine's: what the checks outside
 //! this program (Tint) must see.
 
 use crate::align::{Method, Shape as MatchShape};
 use crate::fit::fused::{Shape, Tile};
 use crate::{Convention, MAX_LAYERS, Mlp};
 use std::collections::BTreeSet;
-use weightlab_kernels::Shader;
-
-/// A shader with values for its overridable constants.
-#[derive(Clone, Debug)]
-pub struct Variant {
-    /// The shader.
-    pub shader: &'static Shader,
-    /// Its constants.
-    pub constants: Vec<(&'static str, u32)>,
-    /// Workgroup memory it needs, bytes; 0 if within the WebGPU default.
-    pub workgroup_bytes: u64,
-}
+use weightlab_kernels::Variant;
 
 /// All variants. Those of the fused fit are what [`Shape::choose_within`] gives over all architectures it
 /// takes and the amounts of workgroup memory that devices have.
@@ -123,32 +112,9 @@ pub fn all() -> Vec<Variant> {
         }
     }
     for &shader in weightlab_kernels::ALL {
-        if shader.overrides.is_empty() {
+        if shader.overrides.is_empty() && !shader.name.starts_with("tensor_") {
             variants.push(Variant { shader, constants: Vec::new(), workgroup_bytes: 0 });
         }
     }
     variants
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_shader_is_forgotten() {
-        let listed: BTreeSet<_> = all().iter().map(|v| v.shader.name).collect();
-        let known: BTreeSet<_> = weightlab_kernels::ALL.iter().map(|s| s.name).collect();
-        assert_eq!(listed, known);
-    }
-
-    #[test]
-    fn constants_are_those_of_the_shader() {
-        for variant in all() {
-            let mut given: Vec<_> = variant.constants.iter().map(|(name, _)| *name).collect();
-            let mut wanted = variant.shader.overrides.to_vec();
-            given.sort_unstable();
-            wanted.sort_unstable();
-            assert_eq!(given, wanted, "{}", variant.shader.name);
-        }
-    }
 }

@@ -21,7 +21,7 @@ pub fn check() -> Result<()> {
         "--locked",
         "--quiet",
         "--package",
-        "weightlab-nets",
+        "weightlab-lab",
         "--example",
         "dump_shaders",
         "--",

@@ -7,9 +7,10 @@ use anyhow::{Result, bail};
 use crate::run::{capture, cargo, root, run, shown, target_dir};
 
 /// The crates that have to compile for the browser.
-const LIBRARIES: [&str; 6] = [
+const LIBRARIES: [&str; 7] = [
     "weightlab-kernels",
     "weightlab-gpu",
+    "weightlab-tensor",
     "weightlab-nets",
     "weightlab-learn",
     "weightlab-data",

@@ -1,15 +1,15 @@
 //! Writes every composed shader and the list of its variants into a folder, for checks by other
-//! compilers: `cargo run --release -p weightlab-nets --example dump_shaders -- FOLDER`.
+//! compilers: `cargo run --release -p weightlab-lab --example dump_shaders -- FOLDER`.
 
 use serde_json::json;
 use std::path::PathBuf;
 use std::{env, fs, io};
-use weightlab_nets::variants;
+use weightlab_lab::shader_variants;
 
 fn main() -> io::Result<()> {
     let folder = PathBuf::from(env::args_os().nth(1).expect("usage: dump_shaders FOLDER"));
     fs::create_dir_all(&folder)?;
-    let variants = variants::all();
+    let variants = shader_variants();
     // Variants that need more than the default limit of workgroup memory are an entry of their own.
     let mut index = Vec::new();
     for shader in weightlab_kernels::ALL {

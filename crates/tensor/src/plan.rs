@@ -1,0 +1,235 @@
+//! Which tensors share memory: decided from the list of calls, before anything is allocated.
+
+use crate::error::TensorError;
+use crate::graph::{Call, Graph, Kind, Target, Tensor};
+use crate::shape::TensorId;
+use std::collections::BTreeMap;
+use weightlab_gpu::Recording;
+
+/// GPU bytes of a program; its parameters are those of their store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bytes {
+    /// Buffers that tensors share one after another.
+    pub shared: u64,
+    /// Inputs and tensors that are kept.
+    pub kept: u64,
+    /// Constants, metrics, and what changes with every run.
+    pub fixed: u64,
+    /// Uniform blocks of all dispatches.
+    pub uniforms: u64,
+}
+
+impl Bytes {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.shared + self.kept + self.fixed + self.uniforms
+    }
+}
+
+/// How many dispatches a run has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dispatches {
+    /// Of the forward pass.
+    pub forward: usize,
+    /// Of the gradients.
+    pub backward: usize,
+}
+
+/// A buffer of the program, or an arena of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Own(usize),
+    Params,
+    Gradients,
+    State,
+}
+
+/// A graph with its memory assigned.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) tensors: Vec<Tensor>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) places: BTreeMap<TensorId, Place>,
+    /// Sizes of the program's own buffers, bytes.
+    pub(crate) buffers: Vec<u64>,
+    pub(crate) metrics: Vec<String>,
+    /// Numbers in the arenas of parameters and state.
+    pub(crate) arenas: [usize; 2],
+    bytes: Bytes,
+    dispatches: Dispatches,
+    largest: (String, u64),
+}
+
+/// What a buffer of so many 32-bit numbers takes.
+pub(crate) fn bytes_of(len: usize) -> u64 {
+    (4 * len as u64).max(16).next_multiple_of(16)
+}
+
+/// First and last call that uses a tensor.
+type Span = (usize, usize);
+
+/// Gives every tensor `(bytes, span)` a buffer such that no two that live at the same time share one. Largest first,
+/// each into the first buffer that is free for its time: buffers are then exactly as large as their first tenant.
+fn share(tensors: &[(u64, Span)]) -> (Vec<usize>, Vec<u64>) {
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(tensors[i].0), tensors[i].1));
+    let mut buffers: Vec<(u64, Vec<Span>)> = Vec::new();
+    let mut of = vec![0; tensors.len()];
+    for i in order {
+        let (bytes, (first, last)) = tensors[i];
+        let free = |(_, spans): &(u64, Vec<Span>)| {
+            spans.iter().all(|&(from, to)| last < from || to < first)
+        };
+        let buffer = buffers.iter().position(free).unwrap_or_else(|| {
+            buffers.push((bytes, Vec::new()));
+            buffers.len() - 1
+        });
+        buffers[buffer].1.push((first, last));
+        of[i] = buffer;
+    }
+    (of, buffers.into_iter().map(|(bytes, _)| bytes).collect())
+}
+
+impl Graph {
+    /// Decides which tensors share memory.
+    ///
+    /// # Errors
+    /// A tensor beyond what the target binds.
+    pub fn plan(self) -> Result<Plan, TensorError> {
+        let forward = self.forward_calls.unwrap_or(self.calls.len());
+        let runs = |calls: &[Call]| calls.iter().filter(|c| c.runs()).count();
+        let dispatches = Dispatches {
+            forward: runs(&self.calls[..forward]),
+            backward: runs(&self.calls[forward..]),
+        };
+        let Graph { tensors, mut calls, target, metrics, params, .. } = self;
+        calls.retain(Call::runs);
+
+        let mut spans: BTreeMap<TensorId, Span> = BTreeMap::new();
+        for (i, call) in calls.iter().enumerate() {
+            for (tensor, written) in call.bindings() {
+                let temp = matches!(tensors[tensor.0 as usize].kind, Kind::Temp);
+                let known = spans.contains_key(&tensor);
+                debug_assert!(
+                    known || written || !temp,
+                    "{} reads {} before it is written",
+                    call.label,
+                    tensors[tensor.0 as usize].label
+                );
+                spans.entry(tensor).or_insert((i, i)).1 = i;
+            }
+        }
+
+        let mut places = BTreeMap::new();
+        let mut shared = Vec::new();
+        let mut own = Vec::new();
+        let mut bytes = Bytes::default();
+        let mut largest = (String::new(), 0);
+        for (i, tensor) in tensors.iter().enumerate() {
+            let id = TensorId(i as u32);
+            let size = bytes_of(tensor.len());
+            let span = spans.get(&id).copied();
+            let place = match tensor.kind {
+                Kind::Param(_) => Place::Params,
+                Kind::Gradient(_) => Place::Gradients,
+                Kind::State(_) => Place::State,
+                Kind::Temp if !tensor.kept => {
+                    let Some(span) = span else { continue };
+                    check(tensor, size, &target, &mut largest)?;
+                    shared.push((id, (size, span)));
+                    continue;
+                }
+                Kind::Constant(_) if span.is_none() => continue,
+                Kind::Temp | Kind::Input => {
+                    check(tensor, size, &target, &mut largest)?;
+                    bytes.kept += size;
+                    own.push(size);
+                    Place::Own(own.len() - 1)
+                }
+                Kind::Constant(_) | Kind::Step | Kind::Metrics => {
+                    bytes.fixed += size;
+                    own.push(size);
+                    Place::Own(own.len() - 1)
+                }
+            };
+            places.insert(id, place);
+        }
+        let wanted: Vec<_> = shared.iter().map(|(_, wanted)| *wanted).collect();
+        let (of, sizes) = share(&wanted);
+        for ((id, _), buffer) in shared.iter().zip(of) {
+            places.insert(*id, Place::Own(own.len() + buffer));
+        }
+        bytes.shared = sizes.iter().sum();
+        bytes.uniforms = Recording::uniform_bytes(calls.iter().map(|c| c.uniform.len()));
+        own.extend(sizes);
+        Ok(Plan {
+            tensors,
+            calls,
+            places,
+            buffers: own,
+            metrics,
+            arenas: [params.params.places(), params.state.places()],
+            bytes,
+            dispatches,
+            largest,
+        })
+    }
+}
+
+fn check(
+    tensor: &Tensor,
+    bytes: u64,
+    target: &Target,
+    largest: &mut (String, u64),
+) -> Result<(), TensorError> {
+    if bytes > target.max_binding_bytes {
+        let limit = target.max_binding_bytes;
+        return Err(TensorError::TooLarge { name: tensor.label.clone(), bytes, limit });
+    }
+    if bytes > largest.1 {
+        *largest = (tensor.label.clone(), bytes);
+    }
+    Ok(())
+}
+
+impl Plan {
+    /// GPU bytes that the program will take, exactly.
+    pub fn bytes(&self) -> Bytes {
+        self.bytes
+    }
+
+    /// Dispatches of a run.
+    pub fn dispatches(&self) -> Dispatches {
+        self.dispatches
+    }
+
+    /// Name and bytes of the largest tensor that is not a parameter.
+    pub fn largest_tensor(&self) -> (&str, u64) {
+        (&self.largest.0, self.largest.1)
+    }
+
+    /// Name of every dispatch, in order.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.calls.iter().map(|c| c.label.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lives_together_never_shares() {
+        let tensors = [(64, (0, 2)), (32, (1, 3)), (48, (3, 4)), (16, (5, 6)), (64, (2, 5))];
+        let (of, sizes) = share(&tensors);
+        for (i, a) in tensors.iter().enumerate() {
+            assert!(sizes[of[i]] >= a.0);
+            for (j, b) in tensors.iter().enumerate().skip(i + 1) {
+                let together = a.1.0 <= b.1.1 && b.1.0 <= a.1.1;
+                assert!(!together || of[i] != of[j], "{i} {j}");
+            }
+        }
+        // Three live at call 2, so three buffers are the least.
+        assert_eq!(sizes.iter().sum::<u64>(), 64 + 64 + 32);
+    }
+}
