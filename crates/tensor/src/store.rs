@@ -125,6 +125,16 @@ impl ParamStore {
         [self.values.clone(), self.gradients.clone(), self.state.clone()]
     }
 
+    /// The values on the GPU; every tensor begins at a multiple of four numbers.
+    pub fn values(&self) -> &Buffer {
+        &self.values
+    }
+
+    /// Their gradients, in the same places: for kernels beside a [`Program`](crate::Program).
+    pub fn gradients_buffer(&self) -> &Buffer {
+        &self.gradients
+    }
+
     pub(crate) fn moment_buffers(&self) -> &[Buffer] {
         &self.moments
     }
