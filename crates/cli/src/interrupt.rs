@@ -2,7 +2,7 @@
 //! job that is busy for longer (compiling a shader, say), is ended. Files are written atomically, so
 //! that is safe at any moment.
 
-use crate::output::Out;
+use crate::output::{Out, say};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +44,7 @@ pub fn install(out: Out, resume: Option<String>) {
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         // The system's own handling ends the program too, only with fewer words.
-        eprintln!("warning: Ctrl-C cannot be handled: {error}");
+        say(&format!("warning: Ctrl-C cannot be handled: {error}"));
     }
 }
 
@@ -71,7 +71,7 @@ pub fn tell(stored: Option<(u64, u64)>) {
         Some(resume) => json!({"interrupted": {"nets_done": done, "nets": all, "resume": resume}}),
         None => json!({"interrupted": {"resume": Value::Null}}),
     });
-    eprintln!("{}", words(stored, resume.as_deref(), REMEDY.get().copied()));
+    say(&words(stored, resume.as_deref(), REMEDY.get().copied()));
 }
 
 fn words(stored: Option<(u64, u64)>, resume: Option<&str>, remedy: Option<&str>) -> String {

@@ -1,5 +1,7 @@
 //! The program `weightlab`: a thin client of the jobs in `weightlab-lab`.
 
+#![deny(clippy::print_stderr, reason = "it panics where nobody listens; `output::say` does not")]
+
 mod args;
 mod commands;
 mod interrupt;

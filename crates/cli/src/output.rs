@@ -31,7 +31,7 @@ impl Out {
     /// A remark on stderr.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            say(text);
         }
     }
 
@@ -41,11 +41,17 @@ impl Out {
     }
 }
 
+/// A line on stderr. Who has closed it, or whose log has no room, does not want to hear of it; the work
+/// goes on.
+pub fn say(text: &str) {
+    let _unheard = writeln!(std::io::stderr(), "{text}");
+}
+
 /// A JSON object on stdout, whatever is wanted.
 pub fn object_always(value: &impl Serialize) {
     match serde_json::to_string(value) {
         Ok(text) => write_line(&text),
-        Err(error) => eprintln!("error: a result could not be written as JSON: {error}"),
+        Err(error) => say(&format!("error: a result could not be written as JSON: {error}")),
     }
 }
 
@@ -55,7 +61,7 @@ fn write_line(text: &str) {
     if let Err(error) = written {
         // A reader that has seen enough (`| head`) is no reason for words.
         if error.kind() != ErrorKind::BrokenPipe {
-            eprintln!("error: cannot write to stdout: {error}");
+            say(&format!("error: cannot write to stdout: {error}"));
         }
         std::process::exit(1);
     }

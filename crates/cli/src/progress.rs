@@ -1,6 +1,6 @@
 //! The live line on stderr.
 
-use crate::output::Out;
+use crate::output::{Out, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ impl Line {
             bar.set_message(text(progress));
         } else if self.log && self.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
-            eprintln!("{:>3.0}%  {}", progress.fraction * 100.0, text(progress));
+            say(&format!("{:>3.0}%  {}", progress.fraction * 100.0, text(progress)));
         }
     }
 

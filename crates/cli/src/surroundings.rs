@@ -1,5 +1,8 @@
 //! What the system would otherwise do behind the program's back.
 
+#[cfg(unix)]
+use crate::output::say;
+
 /// Sees to it that reaching a file size limit is an error of the write like any other, and that
 /// Vulkan's layers are quiet. To be called first.
 pub fn settle() {
@@ -15,7 +18,7 @@ pub fn settle() {
 fn outlive_size_limits() {
     let reached = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, reached) {
-        eprintln!("warning: the signal of file size limits cannot be handled: {error}");
+        say(&format!("warning: the signal of file size limits cannot be handled: {error}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors in words, and as exit codes: 1 for failures, 2 for usage, 130 for an interruption.
 
-use crate::output::Out;
+use crate::output::{Out, say};
 use anyhow::Error;
 use std::fmt;
 use std::process::ExitCode;
@@ -57,9 +57,9 @@ pub fn error(out: &Out, error: &Error) -> ExitCode {
     } else {
         (String::new(), 1)
     };
-    eprintln!("error: {what}");
+    say(&format!("error: {what}"));
     if !hint.is_empty() && !said {
-        eprintln!("  try: {hint}");
+        say(&format!("  try: {hint}"));
     }
     out.failed(&what, &hint);
     ExitCode::from(code)

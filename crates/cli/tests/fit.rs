@@ -68,6 +68,19 @@ fn quiet_says_nothing_but_the_result() {
     assert!(said.stdout.contains("4 networks"), "{said:?}");
 }
 
+/// Such as `weightlab fit .. 2>&1 | head -1`, or a log on a disk that is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_has_to_listen() {
+    let dir = tempdir().unwrap();
+    source(dir.path(), 2);
+    let mut command = weightlab(dir.path(), &[&JOB[..], &["--out", "zoo"]].concat());
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let said: Said = command.stderr(full).output().unwrap().into();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(nets(dir.path(), "zoo"), 4);
+}
+
 #[test]
 fn sharded_and_merged_equals_whole() {
     let dir = tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use super::open_zoo;
 use crate::args::MergeArgs;
-use crate::output::Out;
+use crate::output::{Out, say};
 use anyhow::Result;
 use serde_json::json;
 use std::process::ExitCode;
@@ -38,12 +38,12 @@ pub async fn run(out: &Out, args: &MergeArgs) -> Result<ExitCode> {
     if !report.is_complete() {
         let missing: Vec<String> =
             report.missing.iter().map(|&range| objects_text(range)).collect();
-        eprintln!(
+        say(&format!(
             "warning: {} was written but is incomplete: the job planned objects that no zoo holds \
              in full: {}. Fit the missing parts and merge again into another folder",
             args.out.display(),
             missing.join(", ")
-        );
+        ));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use super::{note_unfinished, open_zoo, write_file};
 use crate::args::{ExportArgs, Format, ImportArgs};
-use crate::output::Out;
+use crate::output::{Out, say};
 use crate::tell::Usage;
 use anyhow::Result;
 use serde_json::json;
@@ -102,11 +102,11 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
     out.line(&format!("{}: {}", args.out.display(), networks_text(report.nets)));
     if let Some(assumed) = report.assumed {
         // Another one draws another picture, so this is told even if quiet.
-        eprintln!(
+        say(&format!(
             "the files do not say under which convention the networks were made: {} is assumed; \
              give --convention if it was another",
             assumed.name()
-        );
+        ));
     }
     if report.unlabelled > 0 {
         out.note(&format!("{} networks have no label", report.unlabelled));
