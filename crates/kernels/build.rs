@@ -7,11 +7,13 @@
 )]
 
 mod build {
-    pub mod compose;
+    pub mod include;
     pub mod reflect;
 }
+#[path = "src/compose.rs"]
+mod compose;
 
-use build::{compose, reflect};
+use build::{include, reflect};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -21,40 +23,67 @@ fn main() {
         .join("../../shaders");
     println!("cargo::rerun-if-changed={}", root.display());
     println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=src/compose.rs");
 
     let mut index = String::new();
-    let mut names = Vec::new();
+    let [mut shaders, mut templates] = [Vec::new(), Vec::new()];
     let mut problems = Vec::new();
     for path in entry_files(&root) {
         let relative = path.strip_prefix(&root).expect("listed below root");
-        let name = relative.with_extension("").to_string_lossy().replace(['/', '\\'], "_");
-        match compose::compose(&root, relative)
-            .and_then(|source| reflect::reflect(&source).map(|reflection| (source, reflection)))
-        {
-            Ok((source, reflection)) => {
+        let is_template = relative.parent().is_some_and(|folder| folder.ends_with("templates"));
+        let mut name = relative.with_extension("").to_string_lossy().replace(['/', '\\'], "_");
+        if is_template {
+            name = name.replace("templates_", "");
+        }
+        let ident = name.to_uppercase();
+        let path = relative.display();
+        match checked(&root, relative) {
+            // A template is checked with its default values, and goes in as it is.
+            Ok((text, _, reflect::Reflection { bindings, overrides })) if is_template => {
+                if !overrides.is_empty() {
+                    problems.push(format!("shaders/{path}: a template has no `override`"));
+                }
+                writeln!(
+                    index,
+                    "/// `shaders/{path}`.\npub static {ident}: Template = Template {{ \
+                     name: {name:?}, text: {text:?}, bindings: &{bindings:?} }};",
+                )
+                .expect("writing to a String");
+                templates.push(format!("&{ident}"));
+            }
+            Ok((_, source, reflect::Reflection { bindings, overrides })) => {
                 writeln!(
                     index,
                     "/// `shaders/{path}`.\npub static {ident}: Shader = Shader {{ name: {name:?}, \
                      source: {source:?}, bindings: &{bindings:?}, overrides: &{overrides:?} }};",
-                    path = relative.display(),
-                    ident = name.to_uppercase(),
-                    bindings = reflection.bindings,
-                    overrides = reflection.overrides,
                 )
                 .expect("writing to a String");
-                names.push(name);
+                shaders.push(format!("&{ident}"));
             }
-            Err(problem) => problems.push(format!("shaders/{}: {problem}", relative.display())),
+            Err(problem) => problems.push(format!("shaders/{path}: {problem}")),
         }
     }
     // All of them at once: one build shows every mistake.
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 
-    let all = names.iter().map(|n| format!("&{}", n.to_uppercase())).collect::<Vec<_>>().join(", ");
-    writeln!(index, "/// Every shader, by name.\npub static ALL: &[&Shader] = &[{all}];")
-        .expect("writing to a String");
+    writeln!(
+        index,
+        "/// Every shader, by name.\npub static ALL: &[&Shader] = &[{}];\n\
+         /// Every template, by name.\npub static TEMPLATES: &[&Template] = &[{}];",
+        shaders.join(", "),
+        templates.join(", "),
+    )
+    .expect("writing to a String");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("shaders.rs");
     fs::write(out, index).expect("OUT_DIR is writable");
+}
+
+/// The text with what it includes, the shader composed of it, and what naga says of that.
+fn checked(root: &Path, relative: &Path) -> Result<(String, String, reflect::Reflection), String> {
+    let text = include::resolve(root, relative)?;
+    let source = compose::compose(&text, &[])?;
+    let reflection = reflect::reflect(&source)?;
+    Ok((text, source, reflection))
 }
 
 /// Every `.wgsl` file that is an entry point: all but those in `shared/` and in a `parts/` folder.

@@ -19,12 +19,7 @@ struct AdamParams {
   pad2: u32,
 }
 
-struct NetState {
-  status: u32,
-  steps: u32,
-  mse: f32,
-  pad: u32,
-}
+//#include siren/parts/net_state.wgsl
 
 @group(0) @binding(0) var<uniform> adam: AdamParams;
 @group(0) @binding(1) var<storage, read> active_nets: array<u32>;

@@ -11,12 +11,7 @@ struct VerdictParams {
   pad1: u32,
 }
 
-struct NetState {
-  status: u32,         // 0 running, 1 reached the target, 2 all steps done, 3 diverged
-  steps: u32,          // updates applied
-  mse: f32,            // loss last evaluated
-  pad: u32,
-}
+//#include siren/parts/net_state.wgsl
 
 //#include shared/sine.wgsl
 

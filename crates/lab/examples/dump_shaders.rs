@@ -2,6 +2,7 @@
 //! compilers: `cargo run --release -p weightlab-lab --example dump_shaders -- FOLDER`.
 
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::{env, fs, io};
 use weightlab_lab::shader_variants;
@@ -12,7 +13,8 @@ fn main() -> io::Result<()> {
     let variants = shader_variants();
     // Variants that need more than the default limit of workgroup memory are an entry of their own.
     let mut index = Vec::new();
-    for shader in weightlab_kernels::ALL {
+    let shaders: BTreeMap<_, _> = variants.iter().map(|v| (v.shader.name, v.shader)).collect();
+    for shader in shaders.values() {
         let file = format!("{}.wgsl", shader.name);
         fs::write(folder.join(&file), shader.source)?;
         for large in [false, true] {
@@ -39,11 +41,6 @@ fn main() -> io::Result<()> {
         }
     }
     fs::write(folder.join("index.json"), serde_json::to_string_pretty(&index)?)?;
-    println!(
-        "{} shaders, {} variants in {}",
-        weightlab_kernels::ALL.len(),
-        variants.len(),
-        folder.display()
-    );
+    println!("{} shaders, {} variants in {}", shaders.len(), variants.len(), folder.display());
     Ok(())
 }

@@ -2,39 +2,47 @@
 //! this program (Tint) must see.
 
 use crate::align::{Method, Shape as MatchShape};
-use crate::fit::fused::{Shape, Tile};
+use crate::fit::fused::{Lanes, Shape};
 use crate::{Convention, MAX_LAYERS, Mlp};
 use std::collections::BTreeSet;
 use weightlab_kernels::Variant;
 
-/// All variants. Those of the fused fit are what [`Shape::choose_within`] gives over all architectures it
-/// takes and the amounts of workgroup memory that devices have.
+/// All variants; of templates, representative ones. Those of the fused fit are what [`Shape::choose_within`] gives
+/// over all architectures it takes and the amounts of workgroup memory that devices have.
 pub fn all() -> Vec<Variant> {
     let mut variants = Vec::new();
     let mut seen = BTreeSet::new();
-    for tile in [Tile::Gpu, Tile::Software] {
-        for bytes in [16_384, 32_768, 49_152, 65_536] {
-            for width in [8, 16, 32, 64] {
-                for layers in 2..=MAX_LAYERS {
-                    for (inputs, outputs) in [(1, 1), (2, 1), (2, 2), (2, 3), (3, 1)] {
-                        let mut dims = vec![width; layers + 1];
-                        dims[0] = inputs;
-                        dims[layers] = outputs;
-                        let Ok(mlp) = Mlp::new(&dims, Convention::Dwsnets) else { continue };
-                        let Some(shape) = Shape::choose_within(bytes, tile, &mlp) else { continue };
-                        let (shader, constants) = shape.kernel();
-                        if seen.insert((shader.name, constants)) {
-                            let needed = shape.workgroup_bytes();
-                            variants.push(Variant {
-                                shader,
-                                constants: constants.to_vec(),
-                                workgroup_bytes: if needed > 16_384 { needed } else { 0 },
-                            });
-                        }
+    for bytes in [16_384, 32_768, 49_152, 65_536] {
+        for width in [8, 16, 32, 64] {
+            for layers in 2..=MAX_LAYERS {
+                for (inputs, outputs) in [(1, 1), (2, 1), (2, 2), (2, 3), (3, 1)] {
+                    let mut dims = vec![width; layers + 1];
+                    dims[0] = inputs;
+                    dims[layers] = outputs;
+                    let Ok(mlp) = Mlp::new(&dims, Convention::Dwsnets) else { continue };
+                    let Some(shape) = Shape::choose_within(bytes, &mlp) else { continue };
+                    let (shader, constants) = shape.kernel();
+                    if seen.insert((shader.name, constants)) {
+                        let needed = shape.workgroup_bytes();
+                        variants.push(Variant {
+                            shader,
+                            constants: constants.to_vec(),
+                            workgroup_bytes: if needed > 16_384 { needed } else { 0 },
+                        });
                     }
                 }
             }
         }
+    }
+    // Composed for each architecture; these have one, two and three hidden layers, widths that are not
+    // multiples of four, and every number of inputs and outputs.
+    for dims in [&[2, 32, 32, 1][..], &[1, 9, 1], &[2, 5, 7, 3], &[3, 6, 11, 4, 2]] {
+        let lanes = Mlp::new(dims, Convention::Dwsnets).ok().and_then(|m| Lanes::choose(&m, 1));
+        variants.extend(lanes.map(|lanes| Variant {
+            shader: lanes.kernel(),
+            constants: Vec::new(),
+            workgroup_bytes: 0,
+        }));
     }
     for kind in 0..3 {
         for slopes in 0..2 {

@@ -97,8 +97,8 @@ fn fused_gradients_agree_with_the_reference() {
 fn every_placement_of_the_gpu_tile_agrees() {
     let case = Case::new(&[2, 32, 32, 1], 200, 2, 3);
     for bytes in [32_768, 16_384, 1_024] {
-        let shape = fused::Shape::choose_within(bytes, fused::Tile::Gpu, &case.mlp).unwrap();
-        check_gradient(&case, Kernel::Fused(shape));
+        let shape = fused::Shape::choose_within(bytes, &case.mlp).unwrap();
+        check_gradient(&case, Kernel::Fused(shape.into()));
     }
 }
 
@@ -107,8 +107,8 @@ fn every_placement_of_the_gpu_tile_agrees() {
 fn deep_networks_agree() {
     let case = Case::new(&[2, 14, 9, 16, 3], 70, 2, 4);
     for bytes in [32_768, 1_024] {
-        let shape = fused::Shape::choose_within(bytes, fused::Tile::Gpu, &case.mlp).unwrap();
-        check_gradient(&case, Kernel::Fused(shape));
+        let shape = fused::Shape::choose_within(bytes, &case.mlp).unwrap();
+        check_gradient(&case, Kernel::Fused(shape.into()));
     }
 }
 

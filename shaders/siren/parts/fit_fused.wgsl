@@ -10,8 +10,9 @@
 // Points go through in tiles of T = 4 NQ GP. Hidden widths are padded to HP = NI GN; padded neurons have
 // zero parameters, therefore zero activations and zero gradients, and stay zero under Adam.
 //
-// The entry file sets the register tile of a thread: NI neurons in RQ = NI / 4 quads, by NQ quads of
-// points. The workgroup is GN x GP threads. In the two products over activations (forward and back)
+// The register tile of a thread is NI neurons in RQ = NI / 4 quads, by NQ quads of points: with 8 x 8, the
+// 64 accumulators and 64 for the weight gradient leave room for the operands within 255 registers. The
+// workgroup is GN x GP threads. In the two products over activations (forward and back)
 // thread (ng, pg) owns neurons 4 ng + {0..3} + 4 GN {0..RQ-1} and point quads pg + GP {0..NQ-1}. In the
 // weight gradient thread (jg, kg, part) owns the NI x NI tile (jg, kg) of dW over one part of the
 // points, in registers for the whole step if there is one hidden matrix. All operands are vec4: with
@@ -21,10 +22,13 @@
 //   parameters  W_0 rows [HP] = (w_x, w_y, w_z, bias); per hidden matrix rows [HP][HV] and biases
 //               [HV]; output columns [HP] = (W_L[0][j], W_L[1][j], W_L[2][j], 0); output bias [1].
 //   activations arrays of [HP][TV]: sin z_h for h < HL-1, then delta_h for h < HL, which holds
-//               omega cos z_h until the backward pass reaches it (if KEEP: only the last delta).
+//               omega cos z_h until the backward pass reaches it.
 // Rows are swizzled: quad c of row r lies at c ^ ((r ^ r >> 2) & mask), so that threads reading the
 // same quad of different rows meet different banks.
 
+//#set NI 8
+//#set RQ NI / 4
+//#set NQ 2
 //#include shared/sine.wgsl
 
 override GN: u32;      // neuron groups, a power of two
@@ -44,9 +48,7 @@ override SWH: u32 = min(7u, HV - 1u);
 override MATRIX: u32 = HP * HV + HV;                    // one hidden matrix with its biases
 override PV: u32 = HP + (HL - 1u) * MATRIX + HP + 1u;   // all parameters of a network
 override ARRAY: u32 = HP * TV;
-// Slopes stay in registers where the entry file says that this pays; with one hidden matrix at most.
-const KEEP: bool = $KEEP == 1;
-override AV: u32 = select(2u * HL - 1u, HL, KEEP) * ARRAY;   // all activations of a tile
+override AV: u32 = (2u * HL - 1u) * ARRAY;   // all activations of a tile
 // Partial gradients at the end of a step reuse the activations' memory; with several hidden
 // matrices the hidden part lives in `scratch` instead and is updated tile by tile.
 override G_FIRST: u32 = 0u;
@@ -76,12 +78,7 @@ struct FitParams {
   schedule: array<vec4<f32>, 64>,
 }
 
-struct NetState {
-  status: u32,         // 0 running, 1 reached the target, 2 all steps done, 3 diverged
-  steps: u32,          // updates applied
-  mse: f32,            // loss last evaluated; of the stored parameters once not running
-  pad: u32,
-}
+//#include siren/parts/net_state.wgsl
 
 @group(0) @binding(0) var<uniform> fit: FitParams;
 @group(0) @binding(1) var<storage, read> active_nets: array<u32>;
@@ -102,9 +99,9 @@ fn act_at(array_index: u32, row: u32, quad: u32) -> u32 {
   return array_index * ARRAY + row * TV + (quad ^ ((row ^ (row >> 2u)) & SWT));
 }
 
-// Array of delta_h. With slopes in memory it is the array of the slopes of layer h.
+// Array of delta_h, which is that of the slopes of layer h.
 fn delta_array(h: u32) -> u32 {
-  return select(HL - 1u + h, HL - 1u, KEEP);
+  return HL - 1u + h;
 }
 
 fn slope_at(h: u32, row: u32, quad: u32) -> u32 {
@@ -166,8 +163,6 @@ fn main(
     for (var tile = 0u; tile < fit.tiles; tile++) {
       let first = tile * TV + pg;          // the thread's first point quad; the others follow by GP
       var acc: array<vec4<f32>, $NI * $NQ>;   // [own neuron][own point quad]
-      var slope: array<vec4<f32>, $NI * $NQ>; // if kept: omega cos z_0
-      var wave: array<vec4<f32>, $NI * $NQ>;  // if kept: sin z of the last hidden layer
 
       // Layer 0.
       {
@@ -201,11 +196,7 @@ fn main(
         {
           let z = sin_cos(fit.omega * acc[$NQ * $i + $q]);
           store_act(act_at(h - 1u, row$i, $qu * GP + pg), z.sin);
-          if KEEP {
-            slope[$NQ * $i + $q] = fit.omega * z.cos;
-          } else {
-            store_act(slope_at(h - 1u, row$i, $qu * GP + pg), fit.omega * z.cos);
-          }
+          store_act(slope_at(h - 1u, row$i, $qu * GP + pg), fit.omega * z.cos);
         }
 //#end
 //#end
@@ -247,10 +238,6 @@ fn main(
 //#for i in 0..NI
         {
           let z = sin_cos(fit.omega * acc[$NQ * $i + $q]);
-          if KEEP {
-            wave[$NQ * $i + $q] = z.sin;
-            acc[$NQ * $i + $q] = fit.omega * z.cos;
-          }
 //#for o in 0..3
           if OUTS > $ou {
             y$o += v$i[$o] * z.sin;
@@ -300,19 +287,15 @@ fn main(
 //#end
 //#for i in 0..NI
         {
-          if !KEEP {
-            let z = sin_cos(fit.omega * acc[$NQ * $i + $q]);
-            wave[$NQ * $i + $q] = z.sin;
-            acc[$NQ * $i + $q] = fit.omega * z.cos;
-          }
+          let z = sin_cos(fit.omega * acc[$NQ * $i + $q]);
           var back = vec4<f32>();
 //#for o in 0..3
           if OUTS > $ou {
-            dlast$i[$o] += dot(e$o, wave[$NQ * $i + $q]);
+            dlast$i[$o] += dot(e$o, z.sin);
             back += v$i[$o] * e$o;
           }
 //#end
-          acc[$NQ * $i + $q] *= back;
+          acc[$NQ * $i + $q] = fit.omega * z.cos * back;
         }
 //#end
       }
@@ -376,11 +359,7 @@ fn main(
         }
 //#for i in 0..NI
 //#for q in 0..NQ
-        if KEEP {
-          acc[$NQ * $i + $q] *= slope[$NQ * $i + $q];
-        } else {
-          acc[$NQ * $i + $q] *= load_act(slope_at(h - 1u, row$i, $qu * GP + pg));
-        }
+        acc[$NQ * $i + $q] *= load_act(slope_at(h - 1u, row$i, $qu * GP + pg));
 //#end
 //#end
       }

@@ -126,7 +126,8 @@ pub struct NetOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FitPath {
-    /// One workgroup per network, many steps per dispatch: widths to 64, 3 inputs, 3 outputs.
+    /// Many steps per dispatch, by one workgroup or one invocation per network: widths to 64, 3 inputs, 3
+    /// outputs.
     Fused,
     /// Tiled matrix products over the points, several dispatches per step: widths to 256.
     Tiled,
@@ -230,8 +231,8 @@ pub enum FitError {
 /// An architecture that cannot be fitted, or one network that alone exceeds the device.
 pub fn plan_fit(gpu: &Gpu, mlp: &Mlp, points: usize, nets: usize) -> Result<FitPlan, FitError> {
     mlp.validate()?;
-    match fused::Shape::choose(gpu, mlp, points) {
-        Some(shape) => fused::plan(gpu, mlp, &shape, points, nets),
+    match fused::Form::choose(gpu, mlp, points) {
+        Some(form) => fused::plan(gpu, mlp, &form, points, nets),
         None => tiled::plan(gpu, mlp, points, nets),
     }
 }
@@ -255,8 +256,8 @@ pub fn flop_per_step(mlp: &Mlp, points: usize) -> f64 {
 pub enum Kernel {
     /// What [`plan_fit`] says.
     Best,
-    /// A specialisation of the fused kernel.
-    Fused(fused::Shape),
+    /// One of the fused kernels, specialised.
+    Fused(fused::Form),
     /// The tiled kernels.
     Tiled,
 }
@@ -353,13 +354,13 @@ impl FitBatch {
             }
         }
         let problem = Problem { mlp, omega_0, coords, targets, settings: *settings, points, nets };
-        let shape = match kernel {
-            Kernel::Best => fused::Shape::choose(gpu, mlp, points),
-            Kernel::Fused(shape) => Some(shape),
+        let form = match kernel {
+            Kernel::Best => fused::Form::choose(gpu, mlp, points),
+            Kernel::Fused(form) => Some(form),
             Kernel::Tiled => None,
         };
-        let path = match shape {
-            Some(shape) => Path::Fused(Box::new(fused::Fused::new(gpu, &problem, shape, params)?)),
+        let path = match form {
+            Some(form) => Path::Fused(Box::new(fused::Fused::new(gpu, &problem, form, params)?)),
             None => Path::Tiled(Box::new(tiled::Tiled::new(gpu, &problem, params)?)),
         };
         let running = NetOutcome { status: Status::Running, steps: 0, mse: f32::NAN };
@@ -442,9 +443,24 @@ pub async fn gradient(
     targets: &[f32],
     params: &[f32],
 ) -> Result<Vec<f32>, FitError> {
+    gradient_by(gpu, mlp, coords, targets, params, Kernel::Best).await
+}
+
+/// As [`gradient`], by a given kernel.
+///
+/// # Errors
+/// As [`FitBatch::new`].
+pub async fn gradient_by(
+    gpu: &Gpu,
+    mlp: &Mlp,
+    coords: &[f32],
+    targets: &[f32],
+    params: &[f32],
+    kernel: Kernel,
+) -> Result<Vec<f32>, FitError> {
     let settings =
         FitSettings { beta1: 0.0, max_steps: 1, until_psnr: None, ..FitSettings::default() };
-    let mut batch = FitBatch::from_params(gpu, mlp, coords, targets, params, &settings)?;
+    let mut batch = FitBatch::with_kernel(gpu, mlp, coords, targets, params, &settings, kernel)?;
     while !batch.advance().await?.finished {}
     match &batch.path {
         Path::Fused(fused) => fused.first_moments().await,
