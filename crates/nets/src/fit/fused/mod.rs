@@ -169,13 +169,7 @@ pub(super) fn plan(
     let nets_per_batch = usize::try_from(limit / largest).unwrap_or(usize::MAX);
     let (_, bytes) = form.bytes(mlp, points, nets.min(nets_per_batch) as u64);
     let kernel = form.description();
-    Ok(FitPlan {
-        path: FitPath::Fused,
-        nets_per_batch,
-        bytes,
-        arithmetic: kernel.clone(),
-        kernel,
-    })
+    Ok(FitPlan { path: FitPath::Fused, nets_per_batch, bytes, arithmetic: kernel.clone(), kernel })
 }
 
 /// `FitParams` of the shaders, without the schedule.
