@@ -310,12 +310,14 @@ fn two_processes_do_not_write_one_zoo() {
     assert!(!dir.path().join("zoo/zoo.lock").exists());
 }
 
-/// `--default-limits` makes another specialisation of the kernel, as another GPU would.
+/// `--default-limits` makes another specialisation of the kernel, as another GPU would: for a network that a software
+/// renderer, too, fits by the kernel whose memory depends on limits.
 #[test]
 fn networks_of_two_devices_are_told_apart() {
     let dir = tempdir().unwrap();
     source(dir.path(), 4);
-    let job = ["fit", "images", "--steps", "3", "--dims", "2,32,32,1", "--shard-size", "2"];
+    let dims = "2,32,32,32,32,1";
+    let job = ["fit", "images", "--steps", "3", "--dims", dims, "--shard-size", "2"];
     let fit = |more: &[&str]| run(dir.path(), &[&job[..], more].concat());
     assert_eq!(fit(&["--out", "a", "--shard", "0/2"]).code, Some(0));
     assert_eq!(fit(&["--out", "b", "--shard", "1/2", "--default-limits"]).code, Some(0));
