@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
+use weightlab_nets::align::Method;
 
 /// Weight spaces on your own GPU: images become small neural networks, and the networks are the data.
 #[derive(Debug, Parser)]
@@ -52,6 +53,8 @@ pub enum Command {
     /// Augment networks: apply symmetries and random changes, and measure what they do
     #[command(after_help = crate::commands::augment::operations())]
     Augment(AugmentArgs),
+    /// Align networks to others: reorder their neurons, so that they become comparable
+    Align(AlignArgs),
     /// Put the parts of one job together
     Merge(MergeArgs),
     /// Write a zoo's networks for other programs
@@ -188,6 +191,59 @@ pub struct AugmentArgs {
     /// Key of all random numbers: the same seed gives the same networks
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+/// Options of `align`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub struct AlignArgs {
+    /// Folder of networks
+    pub zoo: PathBuf,
+    /// File with two positions of networks per line, `0,1`: the second is aligned to the first
+    #[arg(long, value_name = "FILE", group = "which")]
+    pub pairs: Option<PathBuf>,
+    /// Align every network to the one at this position
+    #[arg(long, value_name = "I", group = "which")]
+    pub reference: Option<u64>,
+    /// What may be done to neurons
+    #[arg(long, value_enum, default_value = "weight-matching")]
+    pub method: AlignMethod,
+    /// Order in which a sweep visits layers
+    #[arg(long, value_enum, default_value = "random")]
+    pub order: AlignOrder,
+    /// Folder for the new zoo; alignment.safetensors in it says how neurons were moved
+    #[arg(long, value_name = "ZOO")]
+    pub out: PathBuf,
+    /// Key of all random numbers: the same seed gives the same networks
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `--method` of `align`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum AlignMethod {
+    /// Permutations, as in the reference code
+    WeightMatching,
+    /// Permutations, signs and phases of sine neurons, together
+    Signed,
+}
+
+impl From<AlignMethod> for Method {
+    fn from(method: AlignMethod) -> Method {
+        match method {
+            AlignMethod::WeightMatching => Method::WeightMatching,
+            AlignMethod::Signed => Method::Signed,
+        }
+    }
+}
+
+/// `--order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AlignOrder {
+    /// Anew for every sweep, as in the reference code
+    Random,
+    /// From the input
+    Ascending,
 }
 
 /// Options of `merge`.

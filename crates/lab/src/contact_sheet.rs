@@ -13,7 +13,7 @@ const MAX_MEGAPIXELS: u64 = 100;
 /// Most outputs evaluated at once, so that memory does not grow with the sheet.
 const MAX_OUTPUTS: usize = 1 << 24;
 /// Resolution of networks that do not say what they were fitted to.
-const DEFAULT_SIDE: usize = 64;
+pub(crate) const DEFAULT_SIDE: usize = 64;
 /// Small pictures are enlarged to at least this many pixels, so that their labels fit.
 const MIN_SIDE: usize = 84;
 /// Pixels between cells, and around them.
@@ -22,9 +22,9 @@ const GAP: usize = 12;
 /// Characters of the title that have room on any sheet.
 const TITLE: usize = 58;
 
-const PAPER: [u8; 3] = [250, 250, 248];
-const INK: [u8; 3] = [30, 30, 34];
-const FAINT: [u8; 3] = [110, 110, 118];
+pub(crate) const PAPER: [u8; 3] = [250, 250, 248];
+pub(crate) const INK: [u8; 3] = [30, 30, 34];
+pub(crate) const FAINT: [u8; 3] = [110, 110, 118];
 
 /// What to draw, and how.
 #[derive(Clone, Debug)]
@@ -110,7 +110,8 @@ pub async fn render<S: Store>(
     })
 }
 
-fn check_pictures(mlp: &Mlp) -> Result<(), LabError> {
+/// Checks that networks draw pictures.
+pub(crate) fn check_pictures(mlp: &Mlp) -> Result<(), LabError> {
     let why = match (mlp.inputs(), mlp.outputs()) {
         (2, 1 | 3) => return Ok(()),
         (2, _) => "the output is no colour",

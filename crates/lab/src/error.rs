@@ -78,6 +78,32 @@ pub enum LabError {
         /// How many there are.
         nets: u64,
     },
+    /// A list of pairs that cannot be read, or used with its zoo.
+    #[error("{file}, line {line}: {what}; expected {expected}")]
+    PairsLine {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// A list of pairs without one.
+    #[error("{file}: holds no pair; give two positions of networks per line, such as 0,1")]
+    NoPairs {
+        /// The file.
+        file: String,
+    },
+    /// Too few points of a path.
+    #[error("--steps {steps}: a path has at least its 2 ends and at most {most} points")]
+    PathSteps {
+        /// As asked for.
+        steps: usize,
+        /// Most.
+        most: usize,
+    },
     /// A parameter that is NaN or infinite.
     #[error(
         "{store}: network {net}, layer {layer}: entry {entry} of the {tensor} is NaN or infinite; leave \
@@ -135,6 +161,9 @@ pub enum LabError {
     /// A PNG could not be written.
     #[error("the picture could not be encoded as PNG: {0}")]
     Encode(String),
+    /// A file of tensors could not be written.
+    #[error("a file of tensors could not be made: {0}; this is a defect of the program")]
+    Tensors(String),
     /// A benchmark whose networks did not run to the end.
     #[error(
         "network {net} of the benchmark diverged, so its time says nothing; try another --seed"
@@ -199,6 +228,10 @@ impl LabError {
             LabError::Dims { .. } => "leave --dims out for an architecture that fits the images",
             LabError::Offset { .. } | LabError::Zero { .. } => "correct the option",
             LabError::NoSuchNet { .. } => "`weightlab inspect` says how many networks there are",
+            LabError::PairsLine { .. } | LabError::NoPairs { .. } => {
+                "give two positions of networks per line; # begins a comment"
+            }
+            LabError::PathSteps { .. } => "correct --steps",
             LabError::NotFinite { .. } => {
                 "leave the network out, or fit it again with a smaller --lr"
             }
@@ -206,6 +239,7 @@ impl LabError {
             LabError::NoOperation => "`weightlab help augment` lists the operations",
             LabError::NotPictures { .. } => "`weightlab inspect` shows what the zoo holds",
             LabError::SheetTooLarge { .. } => "use --limit or a lower --resolution",
+            LabError::Tensors(_) => "report the message with the command line",
             LabError::Encode(_) => "draw fewer networks (--limit)",
             LabError::BenchDiverged { .. } => "try another --seed",
             LabError::Golden { .. } => "copy the golden set again",
@@ -286,6 +320,7 @@ impl LabError {
                 | LabError::Zero { .. }
                 | LabError::NoSuchNet { .. }
                 | LabError::NoOperation
+                | LabError::PathSteps { .. }
                 | LabError::SheetTooLarge { .. }
                 | LabError::Mlp(_)
                 | LabError::Symmetry(

@@ -5,6 +5,7 @@
 //! [`Checkpoint`](message::Checkpoint) is then safely stored. Every pull does a bounded slice of work of
 //! tens of milliseconds, except where a shard is written.
 
+pub mod align;
 pub mod augment;
 pub mod bench;
 pub mod builtin;
@@ -20,6 +21,7 @@ pub mod picture;
 pub mod report;
 pub mod stats;
 
+pub use align::{AlignJob, AlignOptions};
 pub use augment::{AugmentJob, AugmentOptions};
 pub use contact_sheet::{ContactSheet, RenderOptions, render};
 pub use error::LabError;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod align;
 pub mod augment;
 pub mod bench;
 pub mod check;
@@ -20,6 +21,7 @@ use std::path::Path;
 use weightlab_data::{DirStore, Store, Zoo};
 use weightlab_gpu::{Gpu, OpenOptions};
 use weightlab_lab::LabError;
+use weightlab_lab::derive::PairList;
 
 /// The GPU that the options name.
 pub async fn open_gpu(global: &Global) -> Result<Gpu> {
@@ -41,6 +43,31 @@ pub async fn open_zoo(path: &Path) -> Result<Zoo<DirStore>> {
         .into());
     }
     Ok(Zoo::open(DirStore::new(path)).await.map_err(LabError::from)?)
+}
+
+/// The pairs that a file lists, of a zoo of `nets` networks.
+pub fn read_pairs(path: &Path, nets: u64) -> Result<PairList> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| Usage {
+        what: format!("--pairs {file}: {e}"),
+        hint: "give a text file with two positions of networks per line",
+    })?;
+    Ok(PairList::parse(&text, &file, nets)?)
+}
+
+/// Rows as lines, the first column to the left and the others to the right.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|c| width(c).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(c, (text, &w))| match c {
+            0 => format!("{text:<w$}"),
+            _ => format!("{text:>w$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Says so if a zoo that is about to be used does not hold all that it should.

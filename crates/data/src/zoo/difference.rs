@@ -11,7 +11,7 @@ const TOLD: usize = 4;
 const SHOWN: usize = 16;
 
 /// What the manifest records about the job rather than results, or about its look alone.
-const IGNORED: [&str; 7] = [
+const IGNORED: [&str; 8] = [
     "format_version",
     // Follows from the architecture.
     "convention",
@@ -20,6 +20,7 @@ const IGNORED: [&str; 7] = [
     "expected",
     "computed_on",
     "targets",
+    "beside",
     "shards",
 ];
 

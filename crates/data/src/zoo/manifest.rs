@@ -189,6 +189,9 @@ pub struct ZooManifest {
     pub computed_on: Vec<ComputedOn>,
     /// The images that were fitted, if they are kept.
     pub targets: Option<FileEntry>,
+    /// What else the operation that made the zoo has to say of its networks, as files beside the shards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<FileEntry>,
     /// The shards, in order.
     pub shards: Vec<ShardEntry>,
 }
@@ -213,6 +216,7 @@ impl ZooManifest {
             expected: None,
             computed_on: Vec::new(),
             targets: None,
+            beside: Vec::new(),
             shards: Vec::new(),
         }
     }

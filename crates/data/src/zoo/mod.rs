@@ -70,8 +70,8 @@ impl<S: Store> Zoo<S> {
             Some(manifest) => manifest,
             None => return Err(ZooError::NotAZoo { store: store.describe() }),
         };
-        let targets = manifest.targets.iter().map(|t| &t.file);
-        for file in manifest.shards.iter().map(|s| &s.file).chain(targets) {
+        let others = manifest.targets.iter().chain(&manifest.beside).map(|t| &t.file);
+        for file in manifest.shards.iter().map(|s| &s.file).chain(others) {
             if !store.exists(file).await? {
                 return Err(ZooError::Missing { file: file.clone(), store: store.describe() });
             }
@@ -269,7 +269,35 @@ impl<S: Store> Zoo<S> {
         for i in 0..self.manifest.shards.len() {
             self.read_shard(i).await?;
         }
+        for entry in &self.manifest.beside {
+            self.read_checked(&entry.file, &entry.blake3).await?;
+        }
         self.read_targets().await.map(drop)
+    }
+
+    /// Keeps a file beside the shards, listed with its hash, replacing one of that name.
+    ///
+    /// # Errors
+    /// A store that cannot be written, or a name that it does not take.
+    pub async fn write_beside(&mut self, name: &str, bytes: &[u8]) -> Result<(), ZooError> {
+        let entry = FileEntry { file: name.to_string(), blake3: blake3_hex(bytes) };
+        self.lock().await?;
+        self.store.write(name, bytes).await?;
+        let before = self.manifest.beside.clone();
+        self.manifest.beside.retain(|b| b.file != name);
+        self.manifest.beside.push(entry);
+        self.save().await.inspect_err(|_| self.manifest.beside = before)
+    }
+
+    /// A file that [`Zoo::write_beside`] kept; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// Missing or damaged.
+    pub async fn read_beside(&self, name: &str) -> Result<Option<Vec<u8>>, ZooError> {
+        match self.manifest.beside.iter().find(|b| b.file == name) {
+            Some(entry) => self.read_checked(&entry.file, &entry.blake3).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Keeps the images that are fitted beside their networks, replacing any kept before.

@@ -37,6 +37,20 @@ impl<'a, S: Store> NetReader<'a, S> {
         self.zoo.nets()
     }
 
+    /// Checks that there are networks at `positions`.
+    ///
+    /// # Errors
+    /// A position beyond the zoo.
+    pub fn check(&self, mut positions: impl Iterator<Item = u64>) -> Result<(), LabError> {
+        let nets = self.nets();
+        match positions.find(|&p| p >= nets) {
+            None => Ok(()),
+            Some(index) => {
+                Err(LabError::NoSuchNet { store: self.zoo.store().describe(), index, nets })
+            }
+        }
+    }
+
     /// The networks at `positions`, in that order; repetitions are allowed. Reads every shard that holds
     /// one of them at most once.
     ///
@@ -44,10 +58,7 @@ impl<'a, S: Store> NetReader<'a, S> {
     /// A position beyond the zoo, a damaged shard, or a parameter that is NaN or infinite, named by
     /// position, layer and entry.
     pub async fn read(&mut self, positions: &[u64]) -> Result<Shard, LabError> {
-        let nets = self.nets();
-        if let Some(&index) = positions.iter().find(|&&p| p >= nets) {
-            return Err(LabError::NoSuchNet { store: self.zoo.store().describe(), index, nets });
-        }
+        self.check(positions.iter().copied())?;
         let per_shard = u64::from(self.zoo.manifest().nets_per_shard);
         // Shard by shard; the places in the result are as asked for.
         let mut order: Vec<usize> = (0..positions.len()).collect();

@@ -20,7 +20,8 @@ pub struct Derivation {
     /// Networks of the finished zoo.
     pub nets: u64,
     /// Whether a network's object is still what the network should draw: then the images of the first
-    /// zoo are carried over and PSNR is measured anew. Otherwise PSNR becomes unknown.
+    /// zoo are carried over and PSNR is measured anew. Otherwise PSNR becomes unknown, and objects belong to
+    /// no split.
     pub keep_targets: bool,
 }
 
@@ -70,7 +71,10 @@ impl<S: Store> DerivedZoo<S> {
             fit: like.fit.filter(|_| agree(|a, b| a.fit == b.fit)),
             nets_per_shard: like.nets_per_shard,
             class_names: like.class_names.clone(),
-            splits: like.splits.clone().filter(|_| agree(|a, b| a.splits == b.splits)),
+            splits: like
+                .splits
+                .clone()
+                .filter(|_| derivation.keep_targets && agree(|a, b| a.splits == b.splits)),
             derived: Some(Box::new(Derived {
                 operation: derivation.operation.to_owned(),
                 parameters: derivation.parameters,
@@ -126,6 +130,15 @@ impl<S: Store> DerivedZoo<S> {
             });
         }
         Ok(Written { psnr, checkpoints })
+    }
+
+    /// Keeps a file about the networks beside their shards. To be called before the last of them is given: then
+    /// a zoo that is whole has it.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub async fn write_beside(&mut self, name: &str, bytes: &[u8]) -> Result<(), LabError> {
+        Ok(self.zoo.write_beside(name, bytes).await?)
     }
 
     /// Points at which PSNR is measured; 0 if it is not.
