@@ -7,6 +7,7 @@ use std::str::FromStr;
 use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
 use weightlab_nets::align::Method;
+use weightlab_nets::mix::{Lambda, Mix};
 
 /// Weight spaces on your own GPU: images become small neural networks, and the networks are the data.
 #[derive(Debug, Parser)]
@@ -55,6 +56,8 @@ pub enum Command {
     Augment(AugmentArgs),
     /// Align networks to others: reorder their neurons, so that they become comparable
     Align(AlignArgs),
+    /// Mix pairs of networks, as they are or aligned first
+    Mix(MixArgs),
     /// Put the parts of one job together
     Merge(MergeArgs),
     /// Write a zoo's networks for other programs
@@ -244,6 +247,52 @@ pub enum AlignOrder {
     Random,
     /// From the input
     Ascending,
+}
+
+/// Options of `mix`.
+#[derive(Debug, Args)]
+pub struct MixArgs {
+    /// Folder of networks
+    pub zoo: PathBuf,
+    /// File with two positions of networks per line, `0,1`
+    #[arg(long, value_name = "FILE")]
+    pub pairs: PathBuf,
+    /// What happens to the second network of a pair first
+    #[arg(long, value_enum)]
+    pub method: MixMethod,
+    /// Share of the first network: a number from 0 to 1, or drawn per pair
+    #[arg(long, value_name = "L|uniform|beta:a", allow_negative_numbers = true)]
+    pub lambda: Lambda,
+    /// Folder for the new zoo; mixtures.safetensors in it has the mixed labels
+    #[arg(long, value_name = "ZOO")]
+    pub out: PathBuf,
+    /// Key of all random numbers: the same seed gives the same networks
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `--method` of `mix`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MixMethod {
+    /// Nothing
+    Direct,
+    /// Its neurons are permuted at random
+    Random,
+    /// It is aligned to the first by permutations
+    Aligned,
+    /// It is aligned to the first by permutations, signs and phases
+    Signed,
+}
+
+impl From<MixMethod> for Mix {
+    fn from(method: MixMethod) -> Mix {
+        match method {
+            MixMethod::Direct => Mix::Direct,
+            MixMethod::Random => Mix::Random,
+            MixMethod::Aligned => Mix::Aligned,
+            MixMethod::Signed => Mix::Signed,
+        }
+    }
 }
 
 /// Options of `merge`.

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
             Command::Render(args) => commands::render::run(global, &out, &args).await,
             Command::Augment(args) => commands::augment::run(global, &out, &args).await,
             Command::Align(args) => commands::align::run(global, &out, &args).await,
+            Command::Mix(args) => commands::mix::run(global, &out, &args).await,
             Command::Merge(args) => commands::merge::run(&out, &args).await,
             Command::Export(args) => commands::transfer::export(&out, &args).await,
             Command::Import(args) => commands::transfer::import(&out, &args).await,

@@ -17,6 +17,7 @@ pub mod fit;
 pub mod job;
 pub mod message;
 pub mod meter;
+pub mod mix;
 pub mod picture;
 pub mod report;
 pub mod stats;
@@ -28,6 +29,7 @@ pub use error::LabError;
 pub use fit::{FitJob, FitOptions};
 pub use job::Job;
 pub use message::Message;
+pub use mix::{MixJob, MixOptions};
 
 /// Every specialisation of every shader that Weightlab can ask a device for: what the checks outside this program (Tint)
 /// must see.

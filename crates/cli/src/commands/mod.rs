@@ -10,6 +10,7 @@ pub mod drive;
 pub mod fit;
 pub mod inspect;
 pub mod merge;
+pub mod mix;
 pub mod render;
 pub mod transfer;
 
