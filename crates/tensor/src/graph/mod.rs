@@ -247,7 +247,7 @@ impl Graph {
         self.tensor(name, shape, Kind::Input, true)
     }
 
-    /// An input of `u32` row numbers, for [`Graph::gather_rows`].
+    /// An input of `u32` row numbers: which rows of a table to take.
     pub fn indices(&mut self, name: &str, shape: &[usize]) -> Var {
         self.tensor(name, shape, Kind::Input, false)
     }
