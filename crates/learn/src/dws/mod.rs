@@ -1,7 +1,7 @@
 //! DWSNets (Navon et al., "Equivariant architectures for learning in deep weight spaces", ICML 2023):
 //! a network over the weights and biases of another one that commutes with permutations of its hidden
 //! neurons. [`topology`] says which maps a layer consists of and what its parameters are called;
-//! [`reference`] computes the model in plain f64.
+//! [`mod@reference`] computes the model in plain f64.
 //!
 //! A layer of the published code is some fifty small maps. Here they are about ten kernel calls: everything that is a set
 //! of positions of one size lies in one matrix ([`Dws`]), so that all maps of all sets are one dispatch that follows a table,
