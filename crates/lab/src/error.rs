@@ -96,14 +96,6 @@ pub enum LabError {
         /// The file.
         file: String,
     },
-    /// Too few points of a path.
-    #[error("--steps {steps}: a path has at least its 2 ends and at most {most} points")]
-    PathSteps {
-        /// As asked for.
-        steps: usize,
-        /// Most.
-        most: usize,
-    },
     /// A parameter that is NaN or infinite.
     #[error(
         "{store}: network {net}, layer {layer}: entry {entry} of the {tensor} is NaN or infinite; leave \
@@ -231,7 +223,6 @@ impl LabError {
             LabError::PairsLine { .. } | LabError::NoPairs { .. } => {
                 "give two positions of networks per line; # begins a comment"
             }
-            LabError::PathSteps { .. } => "correct --steps",
             LabError::NotFinite { .. } => {
                 "leave the network out, or fit it again with a smaller --lr"
             }
@@ -320,7 +311,6 @@ impl LabError {
                 | LabError::Zero { .. }
                 | LabError::NoSuchNet { .. }
                 | LabError::NoOperation
-                | LabError::PathSteps { .. }
                 | LabError::SheetTooLarge { .. }
                 | LabError::Mlp(_)
                 | LabError::Symmetry(
