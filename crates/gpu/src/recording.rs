@@ -156,7 +156,8 @@ impl Recording {
         let bound = self.dispatches.iter().map(|d| d.bind(device, &uniforms)).collect();
         self.gpu.check()?;
         let counted = Counted::new(&self.gpu, bytes);
-        Ok(Prepared { gpu: self.gpu, bound, counted })
+        let buffers = self.dispatches.into_iter().flat_map(|d| d.buffers).collect();
+        Ok(Prepared { gpu: self.gpu, bound, counted, _buffers: buffers })
     }
 
     /// Bytes of the uniform buffer that [`Recording::prepare`] would make of dispatches with uniform blocks of
@@ -173,6 +174,8 @@ pub struct Prepared {
     gpu: Gpu,
     bound: Vec<Bound>,
     counted: Counted,
+    /// Bind groups keep them from being freed; so must their count.
+    _buffers: Vec<Buffer>,
 }
 
 impl Prepared {

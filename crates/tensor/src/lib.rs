@@ -20,6 +20,7 @@ pub mod variants;
 
 pub use error::TensorError;
 pub use graph::{Graph, MAX_METRICS, METRIC_ROWS, Target};
+pub use ops::batch_norm::BatchNorm;
 pub use ops::elementwise::Act;
 pub use ops::matmul::Epilogue;
 pub use params::{Entry, ParamId, ParamSet, StateId};
@@ -27,4 +28,4 @@ pub use plan::{Bytes, Dispatches, Plan};
 pub use program::{Pass, Program};
 pub use shape::{MAX_RANK, Var};
 pub use store::{Optimizer, ParamStore};
-pub use update::{GradientReport, UpdateSettings, Updater};
+pub use update::{GradientReport, UpdateSettings, Updater, warm_up};

@@ -181,6 +181,8 @@ impl Program {
         for (i, call) in plan.calls.iter().enumerate() {
             last.extend(call.bindings().filter(|(_, written)| *written).map(|(t, _)| (t, i)));
         }
+        // Of the metrics a run writes one row.
+        last.retain(|id, _| !matches!(plan.tensors[id.0 as usize].kind, Kind::Metrics));
         let given = |id: &TensorId| {
             matches!(plan.tensors[id.0 as usize].kind, Kind::Input | Kind::Param(_))
         };

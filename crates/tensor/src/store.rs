@@ -83,7 +83,7 @@ impl ParamStore {
         state: &[f32],
         optimizer: &Optimizer,
     ) -> Result<ParamStore, TensorError> {
-        let zeros = vec![0.0; set.params.places()];
+        let zeros = vec![0f32; set.params.places()];
         let zero = |label: &str| gpu.upload(label, &zeros);
         Ok(ParamStore {
             gpu: gpu.clone(),

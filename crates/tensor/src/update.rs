@@ -19,6 +19,11 @@ pub struct UpdateSettings {
     pub clip_norm: Option<f32>,
 }
 
+/// Learning rate with a linear warm-up: `base step / steps` below step `steps` (counted from 1), then `base`.
+pub fn warm_up(base: f32, step: u32, steps: u32) -> f32 {
+    if step < steps { (f64::from(base) * f64::from(step) / f64::from(steps)) as f32 } else { base }
+}
+
 /// What the last update met.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GradientReport {
@@ -48,6 +53,8 @@ struct Settings {
     keep: f32,
 }
 
+/// Arenas of moments that the kernel binds.
+const MOMENTS: usize = 3;
 /// Partial sums of the norm.
 const PARTS: usize = 256;
 
@@ -88,7 +95,7 @@ impl Updater {
         sum + (size_of::<Settings>() as u64).next_multiple_of(16)
             + 16
             + 4 * PARTS as u64
-            + 2 * 16
+            + 16 * (MOMENTS - store.optimizer().moments()) as u64
             + blocks * weightlab_gpu::Recording::uniform_bytes([16, 16, 16])
             + if micro_batches { weightlab_gpu::Recording::uniform_bytes([16]) } else { 0 }
     }
@@ -98,11 +105,14 @@ impl Updater {
         let settings = gpu.upload("update settings", &[Settings::default()])?;
         let verdict = gpu.upload("update verdict", &[0u32; 4])?;
         let parts = gpu.buffer("norm", 4 * PARTS as u64)?;
-        let nothing = [gpu.buffer("no moments", 16)?, gpu.buffer("no moments", 16)?];
+        // A binding for each moment that the optimiser does not have.
+        let nothing = (optimizer.moments()..MOMENTS)
+            .map(|_| gpu.buffer("no moments", 16))
+            .collect::<Result<Vec<_>, _>>()?;
         let [values, gradients, _] = store.arenas();
         let quads = (store.places() / 4) as u32;
         let block = [quads, PARTS as u32, 0, 0];
-        let moments: Vec<&Buffer> = store.moment_buffers().iter().chain(&nothing).take(3).collect();
+        let moments: Vec<&Buffer> = store.moment_buffers().iter().chain(&nothing).collect();
         let prepare = |gradients: &Buffer| -> Result<Prepared, TensorError> {
             let mut recording = gpu.record();
             let norm = gpu.pipeline(&kernels::TENSOR_GRADIENT_NORM, &[])?;

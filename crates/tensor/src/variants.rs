@@ -11,6 +11,8 @@ pub fn all() -> Vec<Variant> {
     crate::ops::elementwise::variants(&mut add);
     crate::ops::reduce::variants(&mut add);
     crate::ops::matmul::variants(&mut add);
+    crate::ops::rows::variants(&mut add);
+    crate::ops::attention::variants(&mut add);
     crate::update::variants(&mut add);
     for &shader in weightlab_kernels::ALL {
         let known = variants.iter().any(|v: &Variant| std::ptr::eq(v.shader, shader));

@@ -212,6 +212,12 @@ impl Graph {
         self.tensors[x.tensor.0 as usize].needs
     }
 
+    /// Whether a view is one run of the arena of parameters.
+    pub(crate) fn is_whole_param(&self, x: Var) -> bool {
+        let kind = &self.tensors[x.tensor.0 as usize].kind;
+        matches!(kind, Kind::Param(_)) && x.is_contiguous() && !x.repeats()
+    }
+
     /// First element of a view in its buffer.
     pub(crate) fn place(&self, x: &Var) -> usize {
         x.offset + self.tensors[x.tensor.0 as usize].place()

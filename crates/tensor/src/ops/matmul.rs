@@ -2,7 +2,7 @@
 
 use super::elementwise::Act;
 use crate::graph::gradient::FLAG;
-use crate::graph::{Emit, Graph, Kind};
+use crate::graph::{Emit, Graph};
 use crate::shape::{Axis, Dims, Var, broadcast_shape, merge};
 use std::mem::offset_of;
 use weightlab_kernels::{self as kernels, Shader};
@@ -434,7 +434,7 @@ impl Graph {
 
         let products = out * inputs;
         let sums = if bias.is_some() { out } else { 0 };
-        let stride = (products + sums).next_multiple_of(4);
+        let stride = products + sums;
         let parts = self.temp("parts of a weight's gradient", &[segments, stride]);
         let c = Var::whole(parts.tensor, &[out, inputs]);
         self.product(
@@ -446,10 +446,8 @@ impl Graph {
                 ..Product::plain(transposed(dz), x, c, 0, scale)
             },
         );
-        let is_param = |g: &Graph, v: &Var| {
-            matches!(g.tensors[v.tensor.0 as usize].kind, Kind::Param(_)) && v.is_contiguous()
-        };
-        if let Some(bias) = bias.filter(|b| is_param(self, b) && is_param(self, &weight)) {
+        let in_arena = self.is_whole_param(weight);
+        if let Some(bias) = bias.filter(|b| in_arena && self.is_whole_param(*b)) {
             let flags = [offset_of!(Collect, y_accumulate), offset_of!(Collect, z_accumulate)];
             self.deliver_all([weight, bias], flags, |g, [y, z]| {
                 g.collect(parts, [products, sums, segments, stride], y, z);

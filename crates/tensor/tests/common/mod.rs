@@ -146,13 +146,10 @@ impl Nd {
         })
     }
 
-    /// Applies `f` to every line along the last axis.
+    /// Applies `f`, which keeps the length, to every line along the last axis.
     pub fn lines(&self, f: impl Fn(&[f64]) -> Vec<f64>) -> Nd {
         let width = *self.shape.last().expect("an axis");
-        let data: Vec<f64> = self.data.chunks(width.max(1)).flat_map(f).collect();
-        let mut shape = self.shape.clone();
-        *shape.last_mut().expect("an axis") = data.len() / (self.data.len() / width.max(1)).max(1);
-        Nd::new(&shape, data)
+        Nd::new(&self.shape, self.data.chunks(width.max(1)).flat_map(f).collect())
     }
 
     /// `[.., m, k] x [.., k, n]`.

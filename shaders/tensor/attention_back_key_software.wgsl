@@ -1,0 +1,3 @@
+//#set ROWS 4
+//#set MAXQ 2
+//#include tensor/parts/attention_back_key.wgsl

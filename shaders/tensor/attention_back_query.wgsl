@@ -1,0 +1,3 @@
+//#set ROWS 1
+//#set MAXQ 8
+//#include tensor/parts/attention_back_query.wgsl

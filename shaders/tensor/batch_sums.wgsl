@@ -1,0 +1,3 @@
+alias T = f32;
+
+//#include tensor/parts/batch_sums.wgsl

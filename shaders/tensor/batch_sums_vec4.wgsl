@@ -1,0 +1,3 @@
+alias T = vec4<f32>;
+
+//#include tensor/parts/batch_sums.wgsl
