@@ -337,6 +337,25 @@ pub struct ImportArgs {
 pub enum BenchCommand {
     /// Fit networks to random targets; one JSON line per round
     Fit(BenchFitArgs),
+    /// Linear layers, forward and back; two JSON lines
+    Matmul(BenchMatmulArgs),
+}
+
+/// Options of `bench matmul`.
+#[derive(Debug, Args)]
+pub struct BenchMatmulArgs {
+    /// Rows of the input
+    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rows: u32,
+    /// Columns of the input
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub inputs: u32,
+    /// Columns of the result
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub outputs: u32,
+    /// Rounds, of which the fastest counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
 }
 
 /// Options of `bench fit`.

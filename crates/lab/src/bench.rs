@@ -1,4 +1,8 @@
-//! How fast networks are fitted.
+//! How fast networks are fitted, and how fast linear layers are.
+
+mod matmul;
+
+pub use matmul::{MatmulBenchOptions, MatmulMeasurement, matmul};
 
 use crate::error::LabError;
 use serde::{Deserialize, Serialize};

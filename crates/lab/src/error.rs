@@ -6,6 +6,7 @@ use weightlab_data::{SourceError, StoreError, TorchError, ZooError};
 use weightlab_gpu::GpuError;
 use weightlab_nets::symmetry::SymmetryError;
 use weightlab_nets::{EvalError, FitError, MlpError};
+use weightlab_tensor::TensorError;
 
 /// Any failure of a job.
 #[derive(Debug, Error)]
@@ -26,6 +27,9 @@ pub enum LabError {
     /// Augmentation, alignment or mixing.
     #[error(transparent)]
     Symmetry(#[from] SymmetryError),
+    /// Tensors; errors of the GPU are [`LabError::Gpu`].
+    #[error(transparent)]
+    Tensor(TensorError),
     /// The zoo.
     #[error(transparent)]
     Zoo(Box<ZooError>),
@@ -207,6 +211,10 @@ impl LabError {
                 | SymmetryError::Twice { .. }
                 | SymmetryError::Unreadable { .. },
             ) => "`weightlab help augment` lists operations with their parameters",
+            LabError::Tensor(TensorError::TooLarge { .. }) => {
+                "use smaller batches, or another --device"
+            }
+            LabError::Tensor(_) => "this is a defect of the program: please report it",
             LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) | LabError::Symmetry(_) => {
                 "correct the option; `weightlab help` explains it"
             }
@@ -329,6 +337,15 @@ impl LabError {
     /// The last message of a job that this ended.
     pub fn failed(&self) -> Failed {
         Failed { what: self.to_string(), hint: self.hint().to_owned() }
+    }
+}
+
+impl From<TensorError> for LabError {
+    fn from(error: TensorError) -> LabError {
+        match error {
+            TensorError::Gpu(error) => LabError::Gpu(error),
+            other => LabError::Tensor(other),
+        }
     }
 }
 

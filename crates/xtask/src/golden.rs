@@ -10,11 +10,12 @@ use crate::run::{Captured, capture, cargo, command, root, run, shown, target_dir
 
 const SET: &str = "testdata/golden/dws";
 /// The groups that have to pass; every other one may be unsupported, but not fail.
-const REQUIRED: [&str; 6] = ["siren_nets", "siren_fit", "aug", "match", "mixup", "pipeline"];
+const REQUIRED: [&str; 8] =
+    ["siren_nets", "siren_fit", "aug", "match", "mixup", "pipeline", "ntxent", "optim"];
 
 /// A value of every kind that a group compares, and the cases that compare it: `(group, cases, place)`. A place is a
 /// tensor of the group's file or, with a slash, a number in the manifest.
-const PLACES: [(&str, &[&str], &str); 12] = [
+const PLACES: [(&str, &[&str], &str); 16] = [
     ("siren_nets", &["img.0"], "img.0.out"),
     ("siren_fit", &["fit.0.out", "fit.0.mse"], "fit.0.out"),
     ("siren_fit", &["traj.after10"], "traj.after10.seq.1.weight"),
@@ -27,6 +28,10 @@ const PLACES: [(&str, &[&str], &str); 12] = [
     ("mixup", &["sdf.align"], "sdf.align.out"),
     ("mixup", &["odd.align"], "odd.align.perm.0"),
     ("pipeline", &["mixup.0"], "mixup.0.w.0"),
+    ("ntxent", &["a"], "a.grad"),
+    ("ntxent", &["b"], "b.logits"),
+    ("ntxent", &["projection"], "proj.grad.0.weight"),
+    ("optim", &["sgd"], "sgd.trajectory"),
 ];
 
 /// How many cases of a group ended how.
@@ -226,8 +231,10 @@ mod tests {
 {"group":"match","case":"run0","status":"pass","worst":0.0}
 {"group":"mixup","case":"direct","status":"pass","worst":0.0}
 {"group":"pipeline","case":"none","status":"pass","worst":0.0}
+{"group":"ntxent","case":"a","status":"pass","worst":0.0}
+{"group":"optim","case":"sgd","status":"pass","worst":0.0}
 {"group":"dws","case":"sab_sum","status":"unsupported"}
-{"summary":{"pass":7,"fail":0,"unsupported":1},"adapter":"llvmpipe"}
+{"summary":{"pass":9,"fail":0,"unsupported":1},"adapter":"llvmpipe"}
 "#;
 
     #[test]
@@ -240,13 +247,13 @@ mod tests {
     #[test]
     fn reports_that_must_not_pass() {
         let fails = GOOD.replacen("pass\",\"worst\":0.5", "fail\",\"worst\":1.5", 1);
-        let fails = fails.replace("\"pass\":7,\"fail\":0", "\"pass\":6,\"fail\":1");
+        let fails = fails.replace("\"pass\":9,\"fail\":0", "\"pass\":8,\"fail\":1");
         let failed = read_report(&fails).unwrap();
         assert_eq!(failed["siren_nets"].failed, BTreeSet::from(["odd".to_owned()]));
         assert!(judge(&failed).is_err(), "a failed case");
         let unsupported = GOOD.replacen("pass\",\"worst\":0.1", "unsupported\",\"worst\":0.0", 1);
         let unsupported = unsupported
-            .replace("\"pass\":7", "\"pass\":6")
+            .replace("\"pass\":9", "\"pass\":8")
             .replace("supported\":1", "supported\":2");
         assert!(
             judge(&read_report(&unsupported).unwrap()).is_err(),
@@ -260,7 +267,7 @@ mod tests {
         let cut = GOOD.rsplit_once("{\"summary").unwrap().0;
         assert!(read_report(cut).is_err(), "no summary");
         assert!(
-            read_report(&GOOD.replace("\"pass\":7", "\"pass\":8")).is_err(),
+            read_report(&GOOD.replace("\"pass\":9", "\"pass\":10")).is_err(),
             "a summary that does not add up"
         );
         assert!(

@@ -1,18 +1,55 @@
 //! `weightlab bench`.
 
 use super::open_gpu;
-use crate::args::{BenchCommand, Global};
+use crate::args::{BenchCommand, BenchFitArgs, BenchMatmulArgs, Global};
 use crate::output::{Out, object_always};
 use anyhow::Result;
 use std::process::ExitCode;
 use weightlab_lab::LabError;
-use weightlab_lab::bench::{self, FitBenchOptions};
+use weightlab_lab::bench::{self, FitBenchOptions, MatmulBenchOptions};
 use weightlab_lab::meter::bytes_text;
 use weightlab_nets::{Convention, Mlp};
 
 /// Measures. Results are JSON lines with and without `--json`: they are for machines.
 pub async fn run(global: &Global, out: &Out, command: &BenchCommand) -> Result<ExitCode> {
-    let BenchCommand::Fit(args) = command;
+    match command {
+        BenchCommand::Fit(args) => fit(global, out, args).await,
+        BenchCommand::Matmul(args) => matmul(global, out, args).await,
+    }
+}
+
+fn share_text(share: Option<f64>) -> String {
+    share.map_or(String::new(), |s| format!(" ({:.0} % of peak)", s * 100.0))
+}
+
+async fn matmul(global: &Global, out: &Out, args: &BenchMatmulArgs) -> Result<ExitCode> {
+    let gpu = open_gpu(global).await?;
+    let options = MatmulBenchOptions {
+        rows: args.rows as usize,
+        inputs: args.inputs as usize,
+        outputs: args.outputs as usize,
+        rounds: args.rounds,
+    };
+    let peak = bench::peak_gflops(&gpu).await?;
+    for m in bench::matmul(&gpu, &options, peak).await? {
+        object_always(&m);
+        out.note(&format!(
+            "{} x {} -> {}, {}: {:.2} ms, {:.1} GFLOP/s{}, {} dispatches on {}",
+            m.n,
+            m.inputs,
+            m.outputs,
+            m.what,
+            m.ms,
+            m.gflops,
+            share_text(m.peak_share),
+            m.dispatches,
+            m.adapter
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn fit(global: &Global, out: &Out, args: &BenchFitArgs) -> Result<ExitCode> {
     let mlp = Mlp::new(&args.dims.0, Convention::Dwsnets).map_err(LabError::from)?;
     let gpu = open_gpu(global).await?;
     let options = FitBenchOptions {
@@ -26,8 +63,7 @@ pub async fn run(global: &Global, out: &Out, command: &BenchCommand) -> Result<E
     let peak = bench::peak_gflops(&gpu).await?;
     for m in bench::fit(&gpu, &options, peak).await? {
         object_always(&m);
-        let share =
-            m.peak_share.map_or(String::new(), |s| format!(" ({:.0} % of peak)", s * 100.0));
+        let share = share_text(m.peak_share);
         out.note(&format!(
             "{} nets: {:.4} ms per net and step, {:.1} GFLOP/s{share}, {} on {}",
             m.n,

@@ -5,6 +5,7 @@ mod golden;
 mod pipeline;
 mod siren;
 mod symmetry;
+mod tensor;
 
 use crate::error::LabError;
 use serde::{Deserialize, Serialize};
@@ -153,6 +154,9 @@ enum Task {
     Assignments,
     Mixup(String),
     Pipeline(String),
+    NtXent(String),
+    Projection,
+    Optim(String),
     Unsupported { group: String, case: String },
 }
 
@@ -176,6 +180,8 @@ impl<S: Store> Check<S> {
                 symmetry::MATCH => todo.push_back(Task::Match(case)),
                 symmetry::MIXUP => todo.push_back(Task::Mixup(case)),
                 pipeline::PIPELINE => todo.push_back(Task::Pipeline(case)),
+                tensor::NT_XENT => todo.push_back(Task::NtXent(case)),
+                tensor::OPTIM => todo.push_back(Task::Optim(case)),
                 _ => todo.push_back(Task::Unsupported { group, case }),
             }
         }
@@ -184,6 +190,9 @@ impl<S: Store> Check<S> {
         }
         if golden.as_ref().is_some_and(|s| s.has_group(symmetry::MATCH)) {
             todo.push_back(Task::Assignments);
+        }
+        if golden.as_ref().is_some_and(|s| s.has(tensor::NT_XENT, "proj.in")) {
+            todo.push_back(Task::Projection);
         }
         Ok(Check { gpu: gpu.clone(), seed, golden, todo, ready: VecDeque::new() })
     }
@@ -208,6 +217,9 @@ impl<S: Store> Check<S> {
                 (Task::Assignments, Some(set)) => symmetry::assignments(&self.gpu, set).await?,
                 (Task::Mixup(case), Some(set)) => symmetry::mixture(&self.gpu, set, &case).await?,
                 (Task::Pipeline(case), Some(set)) => pipeline::item(&self.gpu, set, &case).await?,
+                (Task::NtXent(case), Some(set)) => tensor::nt_xent(&self.gpu, set, &case).await?,
+                (Task::Projection, Some(set)) => tensor::projection(&self.gpu, set).await?,
+                (Task::Optim(case), Some(set)) => tensor::optim(&self.gpu, set, &case).await?,
                 (_, None) => Vec::new(),
             };
             self.ready.extend(cases);
