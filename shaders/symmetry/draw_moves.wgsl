@@ -7,9 +7,10 @@
 //   4 permutation           source of position r = the neuron whose random key has rank r in its layer
 //
 // k_max = count. The word of neuron h is philox(counter (h / 4, object, view, stream), seed)[h % 4]; a layer's
-// word is that of its first neuron. One thread per neuron, y (and z) over nets.
+// word is that of its first neuron. One thread per neuron.
 
 //#include symmetry/parts/shape.wgsl
+//#include symmetry/parts/divide.wgsl
 //#include symmetry/parts/rank.wgsl
 
 override KIND: u32;
@@ -30,18 +31,26 @@ fn unit(word: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-  let net = gid.z * grid.y + gid.y;
-  let h = gid.x;
-  if net >= shape.nets || h >= shape.hidden {
+fn main(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let at = divided((wid.y * grid.x + wid.x) * 64u + lane, shape.hidden);
+  let net = at.x;
+  let h = at.y;
+  if net >= shape.nets {
     return;
   }
-  var l = 0u;
-  while l + 2u < shape.layers && h >= shape.neuron[l + 1u].x {
-    l++;
+  var first = 0u;
+  var width = shape.layer[0].w;
+//#for l in 1..8
+  // Layers that do not exist have no first neuron that is low enough.
+  if h >= shape.neuron[$l].x {
+    first = shape.neuron[$l].x;
+    width = shape.layer[$l].w;
   }
-  let first = shape.neuron[l].x;
-  let width = shape.layer[l].w;
+//#end
   let own = h - first;
   let word = words_of(ids[net], h)[h % 4u];
   let to = net * shape.hidden + h;

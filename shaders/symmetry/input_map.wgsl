@@ -6,11 +6,12 @@
 //   KIND 3  M = R^T, uniform over SO(3)                     draw: three numbers on [0, 1)
 //
 // R = [[cos, -sin], [sin, cos]] in 2-D, Rodrigues' formula about an axis; the uniform rotation is the unit
-// quaternion of Shoemake (Graphics Gems III, 1992). One thread per parameter, x over parameters, y (and z) over
-// nets; only threads of the first weight compute a matrix.
+// quaternion of Shoemake (Graphics Gems III, 1992). One thread per row of A_0; all other parameters have been copied
+// (copy.wgsl).
 
 //#include shared/sine.wgsl
 //#include symmetry/parts/shape.wgsl
+//#include symmetry/parts/divide.wgsl
 
 override KIND: u32;
 
@@ -51,25 +52,33 @@ fn rotation_of(net: u32) -> mat3x3<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-  let net = gid.z * grid.y + gid.y;
-  let p = gid.x;
-  if net >= shape.nets || p >= shape.param_count {
+fn main(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let first = shape.layer[0];
+  let at = divided((wid.y * grid.x + wid.x) * 64u + lane, first.w);
+  let net = at.x;
+  if net >= shape.nets {
     return;
   }
-  let base = net * shape.param_count;
-  let first = shape.layer[0];
-  if p >= first.y {
-    out[base + p] = source[base + p];
-  } else if KIND == 0u {
-    out[base + p] = draws[net] * source[base + p];
-  } else {
-    let row = base + p / first.z * first.z;
-    var x = vec3<f32>(source[row], source[row + 1u], 0.0);
-    if KIND != 1u {
-      x.z = source[row + 2u];
+  let row = net * shape.param_count + at.y * first.z;
+  if KIND == 0u {
+    for (var c = 0u; c < first.z; c++) {
+      out[row + c] = draws[net] * source[row + c];
     }
-    // (A R^T)[i][c] = sum_k A[i][k] R[c][k] = (R x)[c].
-    out[base + p] = (rotation_of(net) * x)[p % first.z];
+    return;
+  }
+  var x = vec3<f32>(source[row], source[row + 1u], 0.0);
+  if KIND != 1u {
+    x.z = source[row + 2u];
+  }
+  // (A R^T)[i][c] = sum_k A[i][k] R[c][k] = (R x)[c].
+  let y = rotation_of(net) * x;
+  out[row] = y.x;
+  out[row + 1u] = y.y;
+  if KIND != 1u {
+    out[row + 2u] = y.z;
   }
 }

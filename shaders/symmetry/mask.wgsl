@@ -1,11 +1,12 @@
 // Masking: every entry is kept with probability 1 - numbers.x and then multiplied by numbers.y, else 0.
 //
 // Word p of net n is philox(counter (p / 4, object, view, stream), seed)[p % 4]; it drops the entry if its upper
-// 24 bits, as a fraction, are below numbers.x. GIVEN = 1 reads `keep` (0 or 1) instead. One thread per four
-// parameters, which share a Philox block; x over them, y (and z) over nets.
+// 24 bits, as a fraction, are below numbers.x. GIVEN = 1 reads `keep` (0 or 1) instead. One thread per RUN
+// parameters (parts/run.wgsl), four of which share a Philox block.
 
 //#include shared/philox.wgsl
 //#include symmetry/parts/shape.wgsl
+//#include symmetry/parts/run.wgsl
 
 override GIVEN: u32;
 
@@ -16,23 +17,35 @@ override GIVEN: u32;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;              // [nets][param_count]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-  let net = gid.z * grid.y + gid.y;
-  if net >= shape.nets || 4u * gid.x >= shape.param_count {
+fn main(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let run = run_of((wid.y * grid.x + wid.x) * 64u + lane);
+  if run.net >= shape.nets {
     return;
   }
-  var words = vec4<u32>();
-  if GIVEN == 0u {
-    words = philox4x32(vec4<u32>(gid.x, ids[net], shape.stream), shape.seed);
-  }
-//#for i in 0..4
-  if 4u * gid.x + $iu < shape.param_count {
-    let at = net * shape.param_count + 4u * gid.x + $iu;
-    var kept = f32(words[$i] >> 8u) * (1.0 / 16777216.0) >= shape.numbers.x;
-    if GIVEN == 1u {
-      kept = keep[at] != 0.0;
+  let id = ids[run.net];
+//#for b in 0..4
+  if 4u * $bu < RUN {
+    var words = vec4<u32>();
+    if GIVEN == 0u {
+      words = philox4x32(vec4<u32>(run.p / 4u + $bu, id, shape.stream), shape.seed);
     }
-    out[at] = select(0.0, source[at] * shape.numbers.y, kept);
+    let u = vec4<f32>(words >> vec4<u32>(8u)) * (1.0 / 16777216.0);
+//#for i in 0..4
+    {
+      let p = run.p + 4u * $bu + $iu;
+      if p < shape.param_count {
+        var kept = u[$i] >= shape.numbers.x;
+        if GIVEN == 1u {
+          kept = keep[run.base + p] != 0.0;
+        }
+        out[run.base + p] = select(0.0, source[run.base + p] * shape.numbers.y, kept);
+      }
+    }
+//#end
   }
 //#end
 }

@@ -1,8 +1,9 @@
 // Some nets of a batch, by index, with their identities: out[n][p] = source[indices[extra.x + n]][p].
 //
-// One thread per parameter, x over parameters, y (and z) over nets: reads and writes are contiguous.
+// One thread per RUN parameters (parts/run.wgsl).
 
 //#include symmetry/parts/shape.wgsl
+//#include symmetry/parts/run.wgsl
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> indices: array<u32>;                // [any]
@@ -12,14 +13,22 @@
 @group(0) @binding(5) var<storage, read_write> out_ids: array<vec2<u32>>;    // [nets]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-  let net = gid.z * grid.y + gid.y;
-  if net >= shape.nets || gid.x >= shape.param_count {
+fn main(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let run = run_of((wid.y * grid.x + wid.x) * 64u + lane);
+  if run.net >= shape.nets {
     return;
   }
-  let chosen = indices[shape.extra.x + net];
-  if gid.x == 0u {
-    out_ids[net] = source_ids[chosen];
+  let chosen = indices[shape.extra.x + run.net];
+  if run.p == 0u {
+    out_ids[run.net] = source_ids[chosen];
   }
-  out[net * shape.param_count + gid.x] = source[chosen * shape.param_count + gid.x];
+//#for i in 0..16
+  if $iu < RUN && run.p + $iu < shape.param_count {
+    out[run.base + run.p + $iu] = source[chosen * shape.param_count + run.p + $iu];
+  }
+//#end
 }

@@ -2,31 +2,29 @@
 //
 //   out[n][2 l] = sd(A_l),  out[n][2 l + 1] = sd(b_l),  sd = sqrt(sum (x - mean)^2 / (count - 1))
 //
-// One workgroup per tensor (x) and net (y, z): two passes, since the difference of two large sums would lose
-// the digits.
+// One workgroup per tensor (x) and net (y, z). In one pass, by the updates of Welford and of Chan, Golub and LeVeque,
+// which lose no digits to the difference of two large sums; a thread takes neighbouring entries. LANES threads: 64 on
+// a GPU, and on software renderers the 8 that they run at once, since waiting for others is dear there.
 
 //#include symmetry/parts/shape.wgsl
+
+override LANES: u32;
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> source: array<f32>;                 // [nets][param_count]
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;              // [nets][2 layers]
 
-var<workgroup> sums: array<f32, 64>;
+// (count, mean, sum of squared differences from it) of a part of the tensor.
+var<workgroup> parts: array<vec3<f32>, LANES>;
 
-fn total(lane: u32, x: f32) -> f32 {
-  workgroupBarrier();
-  sums[lane] = x;
-//#for s in 0..6
-  workgroupBarrier();
-  if lane < (32u >> $su) {
-    sums[lane] += sums[lane + (32u >> $su)];
-  }
-//#end
-  workgroupBarrier();
-  return sums[0];
+fn joined(a: vec3<f32>, b: vec3<f32>) -> vec3<f32> {
+  let count = a.x + b.x;
+  let share = b.x / max(count, 1.0);
+  let d = b.y - a.y;
+  return vec3<f32>(count, a.y + d * share, a.z + b.z + d * d * a.x * share);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) wid: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
@@ -40,19 +38,24 @@ fn main(
     return;
   }
   let base = net * shape.param_count + select(t.x, t.y, is_bias);
-  var sum = 0.0;
-  for (var k = lane; k < count; k += 64u) {
-    sum += source[base + k];
+  let each = (count + LANES - 1u) / LANES;
+  var part = vec3<f32>();
+  for (var k = each * lane; k < min(each * (lane + 1u), count); k++) {
+    let x = source[base + k];
+    let d = x - part.y;
+    part.x += 1.0;
+    part.y += d / part.x;
+    part.z += d * (x - part.y);
   }
-  let mean = total(lane, sum) / f32(count);
-  var square = 0.0;
-  for (var k = lane; k < count; k += 64u) {
-    let d = source[base + k] - mean;
-    square += d * d;
+  parts[lane] = part;
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if lane < half {
+      parts[lane] = joined(parts[lane], parts[lane + half]);
+    }
   }
-  let all = total(lane, square);
   if lane == 0u {
     // A single entry: 0 / 1.
-    out[net * 2u * shape.layers + wid.x] = sqrt(all / f32(max(count, 2u) - 1u));
+    out[net * 2u * shape.layers + wid.x] = sqrt(parts[0].z / f32(max(count, 2u) - 1u));
   }
 }

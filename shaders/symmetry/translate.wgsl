@@ -2,8 +2,8 @@
 //
 // Purely linear, without the activation: only r = 1 is the true translation f(x + t).
 //
-// One workgroup per net: t is carried through the layers in workgroup memory, a thread per neuron, and every
-// other parameter is copied. Depths are kept as floats, of which the integer part counts.
+// One workgroup per net: t is carried through the layers in workgroup memory, a thread per neuron. Every other
+// parameter has been copied (copy.wgsl). Depths are kept as floats, of which the integer part counts.
 
 //#include symmetry/parts/shape.wgsl
 
@@ -47,13 +47,8 @@ fn main(
     }
     workgroupBarrier();
   }
-  let bias = shape.layer[depth - 1u].y;
-  let end = bias + shape.layer[depth - 1u].w;
-  for (var p = lane; p < shape.param_count; p += 64u) {
-    var x = source[base + p];
-    if p >= bias && p < end {
-      x += vector[(depth & 1u) * 256u + p - bias];
-    }
-    out[base + p] = x;
+  let bias = base + shape.layer[depth - 1u].y;
+  for (var row = lane; row < shape.layer[depth - 1u].w; row += 64u) {
+    out[bias + row] = source[bias + row] + vector[(depth & 1u) * 256u + row];
   }
 }

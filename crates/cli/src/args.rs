@@ -337,6 +337,8 @@ pub struct ImportArgs {
 pub enum BenchCommand {
     /// Fit networks to random targets; one JSON line per round
     Fit(BenchFitArgs),
+    /// Augment random networks; one JSON line per operation, against the speed of copying
+    Augment(BenchAugmentArgs),
     /// Linear layers, forward and back; two JSON lines
     Matmul(BenchMatmulArgs),
 }
@@ -377,6 +379,23 @@ pub struct BenchFitArgs {
     #[arg(long, default_value_t = 784)]
     pub points: usize,
     /// Seed of targets and starts
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Options of `bench augment`.
+#[derive(Debug, Args)]
+pub struct BenchAugmentArgs {
+    /// Networks
+    #[arg(long, default_value_t = 16_384)]
+    pub nets: usize,
+    /// Rounds, after a warm-up
+    #[arg(long, default_value_t = 5)]
+    pub rounds: u32,
+    /// Widths
+    #[arg(long, value_name = "WIDTHS", default_value = "2,32,32,1")]
+    pub dims: Dims,
+    /// Seed of parameters and draws
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }

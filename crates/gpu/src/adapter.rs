@@ -41,6 +41,8 @@ pub struct OpenOptions {
     pub default_limits: bool,
     /// Fill new buffers with NaN, to test that nothing relies on zeros.
     pub poison: bool,
+    /// Let kernels be chosen as for a GPU also on a software renderer, to test what runs there.
+    pub as_gpu: bool,
 }
 
 fn instance() -> wgpu::Instance {
@@ -200,6 +202,7 @@ impl Gpu {
                 queue,
                 report,
                 poison: options.poison,
+                as_gpu: options.as_gpu,
                 errors,
                 pipelines: Mutex::default(),
                 uniforms: Mutex::new(uniforms),

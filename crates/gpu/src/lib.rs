@@ -79,6 +79,7 @@ struct Inner {
     queue: wgpu::Queue,
     report: AdapterReport,
     poison: bool,
+    as_gpu: bool,
     errors: error::ErrorSlot,
     pipelines: Mutex<HashMap<pipeline::Key, Arc<Pipeline>>>,
     uniforms: Mutex<wgpu::Buffer>,
@@ -98,9 +99,9 @@ impl Gpu {
         &self.inner.report
     }
 
-    /// Whether the adapter is a software renderer on the CPU.
+    /// Whether the adapter is a software renderer on the CPU, so that kernels are chosen for one.
     pub fn is_cpu(&self) -> bool {
-        self.inner.report.device_type == "cpu"
+        self.inner.report.device_type == "cpu" && !self.inner.as_gpu
     }
 
     /// A zeroed storage buffer of `bytes` (rounded up to 16; at least 16).
@@ -175,6 +176,15 @@ impl Gpu {
         }
     }
 
+    /// Has the driver copy one buffer into another, as far as both reach. Does not wait.
+    pub fn copy(&self, source: &Buffer, target: &Buffer) {
+        let mut encoder = self.inner.device.create_command_encoder(&Default::default());
+        let bytes = source.bytes().min(target.bytes());
+        encoder.copy_buffer_to_buffer(&source.raw, 0, &target.raw, 0, bytes);
+        self.inner.queue.submit([encoder.finish()]);
+        self.inner.counters.submissions.add(1);
+    }
+
     /// The pipeline of a shader with the given overridable constants; compiled once.
     ///
     /// # Errors
@@ -198,7 +208,7 @@ impl Gpu {
     fn driver(&self) -> pipeline::Driver {
         let report = self.report();
         pipeline::Driver {
-            lavapipe: self.is_cpu() && report.backend == "vulkan",
+            lavapipe: report.device_type == "cpu" && report.backend == "vulkan",
             max_storage_buffers: report.max_storage_buffers,
         }
     }

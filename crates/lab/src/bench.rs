@@ -1,7 +1,9 @@
-//! How fast networks are fitted, and how fast linear layers are.
+//! How fast networks are fitted, what is done to them, and how fast linear layers are.
 
+mod augment;
 mod matmul;
 
+pub use augment::{AugmentBenchOptions, AugmentMeasurement, augment};
 pub use matmul::{MatmulBenchOptions, MatmulMeasurement, matmul};
 
 use crate::error::LabError;

@@ -1,7 +1,7 @@
 //! Nets of one architecture on the GPU, in the layout of the files: what augmentation, alignment and
 //! mixing work on.
 
-use crate::symmetry::{Block, SymmetryError};
+use crate::symmetry::{Block, SymmetryError, flat_step, run_length};
 use crate::{Mlp, NetId};
 use weightlab_gpu::{Buffer, Gpu, Recording};
 use weightlab_kernels as kernels;
@@ -169,18 +169,33 @@ impl NetBatch {
         self.same_architecture(into)?;
         let end = first + into.nets;
         assert!(4 * end as u64 <= indices.bytes(), "{end} indices exceed their buffer");
-        let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_PICK, &[])?;
+        let run = run_length(&self.gpu);
+        let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_PICK, &[("RUN", run)])?;
         let block = Block { extra: [first as u32, 0, 0, 0], ..Block::new(&self.mlp, into.nets) };
-        recording.dispatch(
-            &pipeline,
-            &block,
-            &[indices, &self.params, &self.ids, &into.params, &into.ids],
-            block.grid(&self.gpu, self.mlp.param_count()),
-        );
+        let buffers = [indices, &self.params, &self.ids, &into.params, &into.ids];
+        recording.dispatch_linear(&pipeline, &block, &buffers, block.run_groups(run));
         Ok(())
     }
 
-    /// The first `nets` nets, in the same buffers.
+    /// Records a copy of the parameters into `into`, as fast as a kernel copies on this device.
+    ///
+    /// # Errors
+    /// Another architecture, or the GPU.
+    pub fn record_copy(
+        &self,
+        recording: &mut Recording,
+        into: &NetBatch,
+    ) -> Result<(), SymmetryError> {
+        self.same_architecture(into)?;
+        let step = flat_step(&self.gpu);
+        let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_COPY, &[("STEP", step)])?;
+        let block = Block::new(&self.mlp, self.nets.min(into.nets));
+        let buffers = [&self.params, &into.params];
+        recording.dispatch_linear(&pipeline, &block, &buffers, block.flat_groups());
+        Ok(())
+    }
+
+    /// The first `nets` nets, in the same buffers. Kernels that write the part may overwrite three numbers behind it.
     ///
     /// # Errors
     /// There are fewer.

@@ -84,8 +84,6 @@ pub fn all() -> Vec<Variant> {
         (&weightlab_kernels::ALIGN_MIX_LABELS, "LARGER", 0..2),
         (&weightlab_kernels::SYMMETRY_DRAW_MOVES, "KIND", 0..5),
         (&weightlab_kernels::SYMMETRY_INPUT_MAP, "KIND", 0..4),
-        (&weightlab_kernels::SYMMETRY_MASK, "GIVEN", 0..2),
-        (&weightlab_kernels::SYMMETRY_NOISE, "GIVEN", 0..2),
     ] {
         for value in values {
             variants.push(Variant { shader, constants: vec![(name, value)], workgroup_bytes: 0 });
@@ -117,6 +115,34 @@ pub fn all() -> Vec<Variant> {
                 let constants = vec![("POOLING", pooling), ("RELU", relu)];
                 variants.push(Variant { shader, constants, workgroup_bytes: 0 });
             }
+        }
+    }
+    for lanes in [8, 64] {
+        let constants = vec![("LANES", lanes)];
+        let shader = &weightlab_kernels::SYMMETRY_SPREAD;
+        variants.push(Variant { shader, constants, workgroup_bytes: 0 });
+    }
+    for run in [4, 16] {
+        let constants = vec![("RUN", run)];
+        let shader = &weightlab_kernels::SYMMETRY_PICK;
+        variants.push(Variant { shader, constants, workgroup_bytes: 0 });
+        for given in 0..2 {
+            for shader in [&weightlab_kernels::SYMMETRY_MASK, &weightlab_kernels::SYMMETRY_NOISE] {
+                let constants = vec![("GIVEN", given), ("RUN", run)];
+                variants.push(Variant { shader, constants, workgroup_bytes: 0 });
+            }
+        }
+    }
+    for step in [1, 64] {
+        let constants = vec![("STEP", step)];
+        let shader = &weightlab_kernels::SYMMETRY_COPY;
+        variants.push(Variant { shader, constants, workgroup_bytes: 0 });
+        for (sources, factors) in [(0, 1), (1, 0), (1, 1)] {
+            variants.push(Variant {
+                shader: &weightlab_kernels::SYMMETRY_MOVE,
+                constants: vec![("SOURCES", sources), ("FACTORS", factors), ("STEP", step)],
+                workgroup_bytes: 0,
+            });
         }
     }
     for &shader in weightlab_kernels::ALL {

@@ -15,9 +15,9 @@ struct Shape {
   // Meaning depends on the operation.
   numbers: vec4<f32>,
   extra: vec4<u32>,
-  // Layer l: (first weight, first bias, inputs, outputs).
+  // Layer l: (first weight, first bias, inputs, outputs). Those that do not exist begin beyond everything.
   layer: array<vec4<u32>, 8>,
-  // Layer l: x = number of its first neuron, hidden layers only.
+  // Layer l: x = number of its first neuron, hidden layers only, that of the output is their count; y = (inputs - 1) + (outputs - 1) 2^8 + x 2^16 + l 2^27.
   neuron: array<vec4<u32>, 8>,
 }
 

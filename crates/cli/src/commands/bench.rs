@@ -1,12 +1,12 @@
 //! `weightlab bench`.
 
 use super::open_gpu;
-use crate::args::{BenchCommand, BenchFitArgs, BenchMatmulArgs, Global};
+use crate::args::{BenchAugmentArgs, BenchCommand, BenchFitArgs, BenchMatmulArgs, Global};
 use crate::output::{Out, object_always};
 use anyhow::Result;
 use std::process::ExitCode;
 use weightlab_lab::LabError;
-use weightlab_lab::bench::{self, FitBenchOptions, MatmulBenchOptions};
+use weightlab_lab::bench::{self, AugmentBenchOptions, FitBenchOptions, MatmulBenchOptions};
 use weightlab_lab::meter::bytes_text;
 use weightlab_nets::{Convention, Mlp};
 
@@ -14,6 +14,7 @@ use weightlab_nets::{Convention, Mlp};
 pub async fn run(global: &Global, out: &Out, command: &BenchCommand) -> Result<ExitCode> {
     match command {
         BenchCommand::Fit(args) => fit(global, out, args).await,
+        BenchCommand::Augment(args) => augment(global, out, args).await,
         BenchCommand::Matmul(args) => matmul(global, out, args).await,
     }
 }
@@ -71,6 +72,31 @@ async fn fit(global: &Global, out: &Out, args: &BenchFitArgs) -> Result<ExitCode
             m.gflops,
             bytes_text(m.bytes),
             m.adapter
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn augment(global: &Global, out: &Out, args: &BenchAugmentArgs) -> Result<ExitCode> {
+    let mlp = Mlp::new(&args.dims.0, Convention::Dwsnets).map_err(LabError::from)?;
+    let gpu = open_gpu(global).await?;
+    let options =
+        AugmentBenchOptions { nets: args.nets, mlp, rounds: args.rounds, seed: args.seed };
+    for (i, m) in bench::augment(&gpu, &options).await?.into_iter().enumerate() {
+        object_always(&m);
+        if i == 0 {
+            out.note(&format!(
+                "{} nets of {} on {}: copying by a kernel {:.2} GB/s, by the driver {:.2} GB/s",
+                m.n, m.dims, m.adapter, m.copy_gbytes_per_s, m.driver_gbytes_per_s
+            ));
+        }
+        let [low, high] = m.share_range.map(|s| 100.0 * s);
+        out.note(&format!(
+            "{:<40} {:7.1} ms {:6.2} GB/s, {:4.0} % of copying ({low:.0} to {high:.0})",
+            m.op,
+            m.ms,
+            m.gbytes_per_s,
+            100.0 * m.share
         ));
     }
     Ok(ExitCode::SUCCESS)

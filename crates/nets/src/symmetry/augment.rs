@@ -1,6 +1,6 @@
 //! Recording augmentations of a batch.
 
-use super::block::{Block, hidden_count};
+use super::block::{Block, flat_step, hidden_count, run_length};
 use super::{Chain, Depth, Move, Op, Per, SymmetryError};
 use crate::batch::NetBatch;
 use crate::{Activation, Mlp};
@@ -109,7 +109,7 @@ impl Augmenter {
             }
             given => self.give(op, given, from.len())?,
         }
-        Ok(self.record_op(recording, op, block, draws, from, to)?)
+        self.record_op(recording, op, block, draws, from, to)
     }
 
     /// Records the drawing of everything that is not drawn where it is used.
@@ -131,7 +131,8 @@ impl Augmenter {
                 numbers: [low, high, 0.0, 0.0],
                 ..block
             };
-            recording.dispatch(&pipeline, &block, &[ids, out], block.grid(&self.gpu, count));
+            let groups = (block.nets * block.count).div_ceil(64);
+            recording.dispatch_linear(&pipeline, &block, &[ids, out], groups);
             Ok::<(), GpuError>(())
         };
         let moves = |recording: &mut Recording, purpose, kind, number, count| {
@@ -143,8 +144,8 @@ impl Augmenter {
                 numbers: [number, 0.0, 0.0, 0.0],
                 ..block
             };
-            let grid = block.grid(&self.gpu, hidden_count(&self.mlp));
-            recording.dispatch(&pipeline, &block, &[ids, &self.moves], grid);
+            let groups = (block.nets * block.hidden).div_ceil(64);
+            recording.dispatch_linear(&pipeline, &block, &[ids, &self.moves], groups);
             Ok(())
         };
         let numbers = &self.numbers;
@@ -231,12 +232,10 @@ impl Augmenter {
         draws: Draws<'_>,
         from: &NetBatch,
         to: &NetBatch,
-    ) -> Result<(), GpuError> {
+    ) -> Result<(), SymmetryError> {
         let gpu = &self.gpu;
         let (source, out) = (from.params(), to.params());
-        let count = self.mlp.param_count();
-        let each = block.grid(gpu, count);
-        let quads = block.grid(gpu, count.div_ceil(4));
+        let step = ("STEP", flat_step(gpu));
         let (given, seed, position) = match draws {
             Draws::Seeded { seed, position } => (0, seed, position),
             _ => (1, 0, 0),
@@ -247,13 +246,17 @@ impl Augmenter {
             numbers,
             ..block
         };
+        let run = run_length(gpu);
+        let by_element = [("GIVEN", given), ("RUN", run)];
         match *op {
             Op::Translate { .. } => {
+                from.record_copy(recording, to)?;
                 let pipeline = gpu.pipeline(&kernels::SYMMETRY_TRANSLATE, &[])?;
                 let buffers = [&self.numbers, &self.depths, source, out];
                 recording.dispatch_linear(&pipeline, &block, &buffers, block.nets);
             }
             Op::Rotate { .. } | Op::RotateAxis { .. } | Op::RotateRandom | Op::Scale { .. } => {
+                from.record_copy(recording, to)?;
                 let (kind, axis) = match *op {
                     Op::Scale { .. } => (0, [0.0; 3]),
                     Op::Rotate { .. } => (1, [0.0; 3]),
@@ -264,21 +267,29 @@ impl Augmenter {
                 let [x, y, z] = axis.map(|a| a / length);
                 let block = Block { numbers: [x, y, z, 0.0], ..block };
                 let pipeline = gpu.pipeline(&kernels::SYMMETRY_INPUT_MAP, &[("KIND", kind)])?;
-                recording.dispatch(&pipeline, &block, &[&self.numbers, source, out], each);
+                let rows = block.nets as usize * self.mlp.dims[1];
+                let groups = rows.div_ceil(64) as u32;
+                let buffers = [&self.numbers, source, out];
+                recording.dispatch_linear(&pipeline, &block, &buffers, groups);
             }
             Op::SirenNegation { .. }
             | Op::SirenBias { .. }
             | Op::ReluScaling { .. }
             | Op::Permutation => {
-                let pipeline = gpu.pipeline(&kernels::SYMMETRY_MOVE, &[])?;
-                recording.dispatch(&pipeline, &block, &[&self.moves, source, out], each);
+                // Given moves may be anything; drawn ones are either permutations or factors.
+                let permutes = u32::from(matches!(op, Op::Permutation));
+                let constants =
+                    [("SOURCES", permutes | given), ("FACTORS", (1 - permutes) | given), step];
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_MOVE, &constants)?;
+                let buffers = [&self.moves, source, out];
+                recording.dispatch_linear(&pipeline, &block, &buffers, block.flat_groups());
             }
             Op::Masking { probability, rescale } => {
                 let factor = if rescale { 1.0 / (1.0 - probability) } else { 1.0 };
                 let block = element(Purpose::Mask, [probability, factor, 0.0, 0.0]);
-                let pipeline = gpu.pipeline(&kernels::SYMMETRY_MASK, &[("GIVEN", given)])?;
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_MASK, &by_element)?;
                 let buffers = [from.ids(), &self.elements, source, out];
-                recording.dispatch(&pipeline, &block, &buffers, quads);
+                recording.dispatch_linear(&pipeline, &block, &buffers, block.run_groups(run));
             }
             Op::QuantileMasking { .. } => {
                 let pipeline = gpu.pipeline(&kernels::SYMMETRY_QUANTILE, &[])?;
@@ -286,14 +297,15 @@ impl Augmenter {
                 recording.dispatch_linear(&pipeline, &block, &buffers, block.nets);
             }
             Op::GaussianNoise { level } => {
-                let spread = gpu.pipeline(&kernels::SYMMETRY_SPREAD, &[])?;
-                let tensors = 2 * block.layers;
-                let groups = [tensors, each[1], each[2]];
+                let lanes = if gpu.is_cpu() { 8 } else { 64 };
+                let spread = gpu.pipeline(&kernels::SYMMETRY_SPREAD, &[("LANES", lanes)])?;
+                let [_, y, z] = block.grid(gpu, 1);
+                let groups = [2 * block.layers, y, z];
                 recording.dispatch(&spread, &block, &[source, &self.spreads], groups);
                 let block = element(Purpose::Noise, [level, 0.0, 0.0, 0.0]);
-                let pipeline = gpu.pipeline(&kernels::SYMMETRY_NOISE, &[("GIVEN", given)])?;
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_NOISE, &by_element)?;
                 let buffers = [from.ids(), &self.elements, &self.spreads, source, out];
-                recording.dispatch(&pipeline, &block, &buffers, quads);
+                recording.dispatch_linear(&pipeline, &block, &buffers, block.run_groups(run));
             }
         }
         Ok(())

@@ -36,6 +36,16 @@ pub(crate) fn hidden_count(mlp: &Mlp) -> usize {
     mlp.dims[1..mlp.depth()].iter().sum()
 }
 
+/// `RUN` of `parts/run.wgsl`: parameters of an invocation.
+pub(crate) fn run_length(gpu: &Gpu) -> u32 {
+    if gpu.is_cpu() { 16 } else { 4 }
+}
+
+/// `STEP` of `parts/flat.wgsl`: quadruples between two of an invocation.
+pub(crate) fn flat_step(gpu: &Gpu) -> u32 {
+    if gpu.is_cpu() { 1 } else { 64 }
+}
+
 impl Block {
     pub(crate) fn new(mlp: &Mlp, nets: usize) -> Block {
         let mut block = Block {
@@ -48,17 +58,29 @@ impl Block {
             count: 0,
             numbers: [0.0; 4],
             extra: [0; 4],
-            layer: [[0; 4]; 8],
-            neuron: [[0; 4]; 8],
+            layer: [[u32::MAX, 0, 0, 0]; 8],
+            neuron: [[u32::MAX, 0, 0, 0]; 8],
         };
         for (l, layer) in mlp.layers().iter().enumerate() {
             block.layer[l] =
                 [layer.weight, layer.bias, layer.inputs, layer.outputs].map(|x| x as u32);
         }
         for (l, start) in neuron_starts(mlp).into_iter().enumerate() {
-            block.neuron[l][0] = start as u32;
+            // Widths are at most 256, and hidden neurons 7 * 256.
+            let packed = (mlp.dims[l] - 1) | (mlp.dims[l + 1] - 1) << 8 | start << 16 | l << 27;
+            block.neuron[l] = [start as u32, packed as u32, 0, 0];
         }
         block
+    }
+
+    /// Workgroups of the kernels that walk through a batch as one array (`parts/flat.wgsl`).
+    pub(crate) fn flat_groups(&self) -> u32 {
+        (self.nets as usize * self.param_count as usize).div_ceil(4 * 256) as u32
+    }
+
+    /// Workgroups of the kernels that go by runs of `run` parameters of a net (`parts/run.wgsl`).
+    pub(crate) fn run_groups(&self, run: u32) -> u32 {
+        (self.nets * self.param_count.div_ceil(run)).div_ceil(64)
     }
 
     /// Workgroups of 64 threads over `units` per net in x, and over nets in y and z.

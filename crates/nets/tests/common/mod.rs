@@ -34,6 +34,12 @@ pub fn small_gpu() -> &'static Gpu {
     })
 }
 
+/// The same, with the kernels that GPUs get.
+pub fn gpu_like() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| open(OpenOptions { poison: true, as_gpu: true, ..Default::default() }))
+}
+
 /// Networks, points and targets drawn from a seed.
 pub struct Case {
     pub mlp: Mlp,

@@ -1,0 +1,136 @@
+//! Laws of the augmentations, over random architectures: what preserves the function does so, and every
+//! operation is what the plain reference says, on either way through a batch.
+
+mod common;
+
+use common::{Case, gpu, gpu_like, worst};
+use pollster::block_on;
+use proptest::prelude::*;
+use weightlab_gpu::Gpu;
+use weightlab_nets::symmetry::{Depth, Effect, Op, Per, augment};
+use weightlab_nets::{Activation, Mlp, NetBatch, NetId, reference, symmetry};
+
+/// Networks of a case.
+const NETS: usize = 3;
+
+fn ids() -> Vec<NetId> {
+    (0..NETS as u32).map(|n| NetId { object: 77 * n + 5, view: n }).collect()
+}
+
+fn to_f64(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// Every operation that the architecture has.
+fn ops(mlp: &Mlp, number: f32) -> Vec<Op> {
+    let all = [
+        Op::Translate { range: number, depth: Depth::Random },
+        Op::Translate { range: number, depth: Depth::First },
+        Op::Rotate { degrees: 180.0 * number },
+        Op::RotateAxis { axis: [1.0, number, -0.5], degrees: 180.0 * number },
+        Op::RotateRandom,
+        Op::Scale { low: 0.5, high: 0.5 + number },
+        Op::SirenNegation { probability: number, per: Per::Neuron },
+        Op::SirenNegation { probability: number, per: Per::Layer },
+        Op::SirenBias { k_max: 1 + (number * 7.0) as u32 },
+        Op::ReluScaling { range: 0.9 * number },
+        Op::Masking { probability: 0.9 * number, rescale: true },
+        Op::Masking { probability: 0.9 * number, rescale: false },
+        Op::QuantileMasking { level: number },
+        Op::GaussianNoise { level: number },
+        Op::Permutation,
+    ];
+    all.into_iter().filter(|op| op.validate(mlp).is_ok()).collect()
+}
+
+fn augmented(gpu: &Gpu, mlp: &Mlp, params: &[f32], op: Op, seed: u64) -> Vec<f32> {
+    let batch = NetBatch::upload(gpu, mlp, params, &ids()).unwrap();
+    block_on(augment(&batch, &[op], seed).unwrap().read()).unwrap()
+}
+
+fn case(hidden: &[usize], inputs: usize, outputs: usize, relu: bool, seed: u64) -> Case {
+    let mut dims = vec![inputs];
+    dims.extend(hidden);
+    dims.push(outputs);
+    let mut case = Case::new(&dims, 100, NETS, seed);
+    if relu {
+        case.mlp.activation = Activation::Relu;
+    }
+    case
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..Default::default() })]
+
+    /// Evaluated in f64, so that what is measured is the operation and not the evaluation.
+    #[test]
+    fn what_preserves_the_function_does(
+        hidden in prop::collection::vec(1usize..=48, 1..=5),
+        inputs in 1usize..=3,
+        outputs in 1usize..=3,
+        relu in any::<bool>(),
+        number in 0.05f32..1.0,
+        seed in any::<u64>(),
+    ) {
+        let case = case(&hidden, inputs, outputs, relu, seed);
+        let (mlp, params) = (&case.mlp, case.params());
+        let before = case.reference_outputs(&params);
+        let range = before.iter().fold(f64::MIN, |m, &y| m.max(y))
+            - before.iter().fold(f64::MAX, |m, &y| m.min(y));
+        let preserving = ops(mlp, number).into_iter();
+        for op in preserving.filter(|op| op.effect() == Effect::PreservesFunction) {
+            let after = augmented(gpu(), mlp, &params, op, seed);
+            let after = case.reference_outputs(&after);
+            let change = after.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            // The law. What there is comes from rounding new biases and weights to f32.
+            prop_assert!(change < 1e-5 * range, "{op} on {}: {change} of {range}", mlp.dims_text());
+        }
+    }
+
+    /// On software renderers and GPUs batches are walked through in different ways.
+    #[test]
+    fn both_ways_through_a_batch_agree_with_the_reference(
+        hidden in prop::collection::vec(1usize..=48, 1..=7),
+        inputs in 1usize..=5,
+        outputs in 1usize..=4,
+        relu in any::<bool>(),
+        number in 0.05f32..1.0,
+        seed in any::<u64>(),
+    ) {
+        let case = case(&hidden, inputs, outputs, relu, seed);
+        let (mlp, params) = (&case.mlp, case.params());
+        for op in ops(mlp, number) {
+            let got = augmented(gpu(), mlp, &params, op, seed);
+            let like = augmented(gpu_like(), mlp, &params, op, seed);
+            let count = mlp.param_count();
+            for (n, id) in ids().into_iter().enumerate() {
+                let range = n * count..(n + 1) * count;
+                let drawn = symmetry::reference::draw(mlp, &op, id, seed, 0);
+                let net = to_f64(&params[range.clone()]);
+                let expected = symmetry::reference::apply(mlp, &net, &op, &drawn);
+                // Sums of up to 48 products for translations and the logarithm of normal numbers; all else
+                // is one or two roundings of numbers around 1.
+                for (kind, got) in [("software", &got), ("GPU", &like)] {
+                    let error = worst(&got[range.clone()], &expected, 1.0);
+                    prop_assert!(error < 5e-6, "{op} on {}, {kind}: {error}", mlp.dims_text());
+                }
+            }
+        }
+    }
+}
+
+/// A law that is broken is seen: a sign that only the row gets.
+#[test]
+fn a_broken_symmetry_is_seen() {
+    let case = case(&[12, 9], 2, 1, false, 3);
+    let mlp = &case.mlp;
+    let params = case.params();
+    let mut moves = symmetry::moves::identity(mlp);
+    moves[4].row = -1.0;
+    let net = to_f64(&params[..mlp.param_count()]);
+    let before = reference::forward(mlp, &net, &case.coords_f64());
+    let moved = symmetry::moves::apply(mlp, &net, &moves);
+    let after = reference::forward(mlp, &moved, &case.coords_f64());
+    let change = after.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(change > 1e-3, "{change}");
+}
