@@ -224,6 +224,9 @@ fn the_demo_writes_a_page_that_stands_alone() {
     let dir = tempdir().unwrap();
     let said = ok(dir.path(), &["demo", "--nets", "6", "--steps", "15"]);
     assert!(said.stdout.contains("PSNR, median") && said.stdout.contains("adapter"), "{said:?}");
+    // Can be pasted, wherever the program lies.
+    let next = format!("{} render out/demo/zoo", env!("CARGO_BIN_EXE_weightlab"));
+    assert!(said.stdout.contains(&next), "{said:?}");
     let page = std::fs::read_to_string(dir.path().join("out/demo/report.html")).unwrap();
     for word in ["http://", "https://", "<script", "NaN", "undefined"] {
         assert!(!page.contains(word), "{word}");

@@ -185,8 +185,8 @@ impl Store for DirStore {
         Ok(names)
     }
 
-    /// Looks no further than it must, since the folder may be a whole home; and names of any kind
-    /// count, also those that are not Unicode.
+    /// Looks no further than it must, since the folder may be a whole home. Names that are not Unicode
+    /// count; hidden ones, such as file managers and network file systems leave everywhere, do not.
     async fn any(&self) -> Result<Option<String>, StoreError> {
         let entries = match fs::read_dir(&self.root) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -203,8 +203,8 @@ impl Store for DirStore {
             // Such as the lost+found of a fresh disk.
             let holds_something =
                 || fs::read_dir(entry.path()).is_ok_and(|mut inner| inner.next().is_some());
-            let ours = name.ends_with(TEMPORARY) || name == LOCK_FILE;
-            if !ours && (is_file || holds_something()) {
+            let nothing = name.ends_with(TEMPORARY) || name == LOCK_FILE || name.starts_with('.');
+            if !nothing && (is_file || holds_something()) {
                 names.push(name);
             }
         }

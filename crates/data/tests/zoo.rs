@@ -611,6 +611,7 @@ fn a_new_zoo_does_not_go_among_other_files() {
     std::fs::create_dir_all(store.root().join("lost+found")).unwrap();
     std::fs::write(store.root().join("zoo.json.partial"), "{").unwrap();
     std::fs::write(store.root().join("zoo.lock"), "").unwrap();
+    std::fs::write(store.root().join(".DS_Store"), "").unwrap();
     drop(block(Zoo::create(store.clone(), manifest(PLAN, 4))).unwrap());
     block(store.remove(MANIFEST_FILE)).unwrap();
     std::fs::create_dir_all(store.root().join("deep")).unwrap();

@@ -69,7 +69,8 @@ pub enum GpuError {
     Refused(String),
     /// The device is gone.
     #[error(
-        "the GPU device was lost ({0}). Finished work is on disk: run the same command with --resume"
+        "the GPU device was lost ({0}). What was stored is intact: run the command again (a fit \
+         continues with --resume)"
     )]
     Lost(String),
     /// Results could not be copied back.

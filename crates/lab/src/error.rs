@@ -361,7 +361,7 @@ fn gpu_hint(error: &GpuError) -> &'static str {
         GpuError::OutOfMemory | GpuError::BufferTooLarge { .. } => {
             "use a smaller --shard-size, or close other programs on the GPU"
         }
-        GpuError::Lost(_) => "run the same command with --resume",
+        GpuError::Lost(_) => "run the command again (a fit continues with --resume)",
         _ => "`weightlab check` tests this GPU; update its driver, or choose another with --device",
     }
 }

@@ -1,7 +1,7 @@
 //! `weightlab augment`.
 
 use super::drive::{DERIVED_REMEDY, derived_interrupted, drive};
-use super::{open_gpu, open_zoo, quoted};
+use super::{open_gpu, open_zoo, program, quoted};
 use crate::args::{AugmentArgs, Global};
 use crate::output::Out;
 use anyhow::Result;
@@ -33,7 +33,7 @@ pub async fn run(global: &Global, out: &Out, args: &AugmentArgs) -> Result<ExitC
     out.line(&summary(&finished));
     let (from, to) = (args.zoo.display().to_string(), args.out.display().to_string());
     out.line(&format!("{to}: {} made from {from}", networks_text(finished.nets)));
-    out.note(&format!("next: weightlab render {} --out augmented.png", quoted(&to)));
+    out.note(&format!("next: {} render {} --out augmented.png", program(), quoted(&to)));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,7 @@
 //! `weightlab demo`.
 
 use super::fit::{End, drive};
-use super::{open_gpu, quoted, write_file};
+use super::{open_gpu, program, quoted, write_file};
 use crate::args::{DemoArgs, Global};
 use crate::interrupt;
 use crate::output::Out;
@@ -65,7 +65,8 @@ pub async fn run(global: &Global, out: &Out, args: &DemoArgs) -> Result<ExitCode
     out.line(&format!("report: {page} (open it in a browser)"));
     out.line(&format!("zoo:    {zoo}"));
     out.line(&format!(
-        "next:   weightlab render {} --resolution 112x112 --out grid.png",
+        "next:   {} render {} --resolution 112x112 --out grid.png",
+        program(),
         quoted(&zoo)
     ));
     Ok(ExitCode::SUCCESS)

@@ -99,6 +99,13 @@ pub async fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// What this program was started as, for commands that can be pasted: after `cargo xtask demo` it is on no
+/// PATH.
+pub fn program() -> String {
+    let name = std::env::args_os().next().unwrap_or_else(|| "weightlab".into());
+    quoted(&name.to_string_lossy())
+}
+
 /// `name` as a shell would need it.
 pub fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
