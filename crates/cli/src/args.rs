@@ -1,13 +1,15 @@
 //! The command line.
 
+mod pairs;
+
 use crate::commands::quoted;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
 use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
-use weightlab_nets::align::Method;
-use weightlab_nets::mix::{Lambda, Mix};
+
+pub use pairs::{AlignArgs, AlignOrder, MixArgs, PathArgs, PathMethod};
 
 /// Weight spaces on your own GPU: images become small neural networks, and the networks are the data.
 #[derive(Debug, Parser)]
@@ -58,6 +60,8 @@ pub enum Command {
     Align(AlignArgs),
     /// Mix pairs of networks, as they are or aligned first
     Mix(MixArgs),
+    /// Draw what lies between two networks, under every way of mixing them
+    Path(PathArgs),
     /// Put the parts of one job together
     Merge(MergeArgs),
     /// Write a zoo's networks for other programs
@@ -194,105 +198,6 @@ pub struct AugmentArgs {
     /// Key of all random numbers: the same seed gives the same networks
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-}
-
-/// Options of `align`.
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("which").required(true))]
-pub struct AlignArgs {
-    /// Folder of networks
-    pub zoo: PathBuf,
-    /// File with two positions of networks per line, `0,1`: the second is aligned to the first
-    #[arg(long, value_name = "FILE", group = "which")]
-    pub pairs: Option<PathBuf>,
-    /// Align every network to the one at this position
-    #[arg(long, value_name = "I", group = "which")]
-    pub reference: Option<u64>,
-    /// What may be done to neurons
-    #[arg(long, value_enum, default_value = "weight-matching")]
-    pub method: AlignMethod,
-    /// Order in which a sweep visits layers
-    #[arg(long, value_enum, default_value = "random")]
-    pub order: AlignOrder,
-    /// Folder for the new zoo; alignment.safetensors in it says how neurons were moved
-    #[arg(long, value_name = "ZOO")]
-    pub out: PathBuf,
-    /// Key of all random numbers: the same seed gives the same networks
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-}
-
-/// `--method` of `align`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum AlignMethod {
-    /// Permutations, as in the reference code
-    WeightMatching,
-    /// Permutations, signs and phases of sine neurons, together
-    Signed,
-}
-
-impl From<AlignMethod> for Method {
-    fn from(method: AlignMethod) -> Method {
-        match method {
-            AlignMethod::WeightMatching => Method::WeightMatching,
-            AlignMethod::Signed => Method::Signed,
-        }
-    }
-}
-
-/// `--order`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AlignOrder {
-    /// Anew for every sweep, as in the reference code
-    Random,
-    /// From the input
-    Ascending,
-}
-
-/// Options of `mix`.
-#[derive(Debug, Args)]
-pub struct MixArgs {
-    /// Folder of networks
-    pub zoo: PathBuf,
-    /// File with two positions of networks per line, `0,1`
-    #[arg(long, value_name = "FILE")]
-    pub pairs: PathBuf,
-    /// What happens to the second network of a pair first
-    #[arg(long, value_enum)]
-    pub method: MixMethod,
-    /// Share of the first network: a number from 0 to 1, or drawn per pair
-    #[arg(long, value_name = "L|uniform|beta:a", allow_negative_numbers = true)]
-    pub lambda: Lambda,
-    /// Folder for the new zoo; mixtures.safetensors in it has the mixed labels
-    #[arg(long, value_name = "ZOO")]
-    pub out: PathBuf,
-    /// Key of all random numbers: the same seed gives the same networks
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-}
-
-/// `--method` of `mix`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum MixMethod {
-    /// Nothing
-    Direct,
-    /// Its neurons are permuted at random
-    Random,
-    /// It is aligned to the first by permutations
-    Aligned,
-    /// It is aligned to the first by permutations, signs and phases
-    Signed,
-}
-
-impl From<MixMethod> for Mix {
-    fn from(method: MixMethod) -> Mix {
-        match method {
-            MixMethod::Direct => Mix::Direct,
-            MixMethod::Random => Mix::Random,
-            MixMethod::Aligned => Mix::Aligned,
-            MixMethod::Signed => Mix::Signed,
-        }
-    }
 }
 
 /// Options of `merge`.

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             Command::Augment(args) => commands::augment::run(global, &out, &args).await,
             Command::Align(args) => commands::align::run(global, &out, &args).await,
             Command::Mix(args) => commands::mix::run(global, &out, &args).await,
+            Command::Path(args) => commands::path::run(global, &out, &args).await,
             Command::Merge(args) => commands::merge::run(&out, &args).await,
             Command::Export(args) => commands::transfer::export(&out, &args).await,
             Command::Import(args) => commands::transfer::import(&out, &args).await,

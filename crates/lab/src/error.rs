@@ -72,6 +72,14 @@ pub enum LabError {
         /// Which.
         option: &'static str,
     },
+    /// Too few or too many points of a line.
+    #[error("--steps {steps}: from 2, both ends, to {most}")]
+    Steps {
+        /// As asked for.
+        steps: usize,
+        /// How many are possible.
+        most: usize,
+    },
     /// A position beyond the end of a zoo.
     #[error("{store}: has no network {index}: it holds {nets}, counted from 0")]
     NoSuchNet {
@@ -226,7 +234,9 @@ impl LabError {
             LabError::Source(SourceError::Io { source, .. }) => io_hint(source),
             LabError::Source(_) => "check the path and the files of the source",
             LabError::Dims { .. } => "leave --dims out for an architecture that fits the images",
-            LabError::Offset { .. } | LabError::Zero { .. } => "correct the option",
+            LabError::Offset { .. } | LabError::Zero { .. } | LabError::Steps { .. } => {
+                "correct the option"
+            }
             LabError::NoSuchNet { .. } => "`weightlab inspect` says how many networks there are",
             LabError::PairsLine { .. } | LabError::NoPairs { .. } => {
                 "give two positions of networks per line; # begins a comment"
@@ -317,6 +327,7 @@ impl LabError {
             LabError::Dims { .. }
                 | LabError::Offset { .. }
                 | LabError::Zero { .. }
+                | LabError::Steps { .. }
                 | LabError::NoSuchNet { .. }
                 | LabError::NoOperation
                 | LabError::SheetTooLarge { .. }

@@ -18,6 +18,7 @@ pub mod job;
 pub mod message;
 pub mod meter;
 pub mod mix;
+pub mod path;
 pub mod picture;
 pub mod report;
 pub mod stats;

@@ -127,6 +127,43 @@ impl Canvas {
         }
     }
 
+    /// Lays a colour over a pixel with this coverage, 0 to 1.
+    fn blend(&mut self, y: usize, x: usize, color: [u8; 3], cover: f64) {
+        if y < self.height && x < self.width && cover > 0.0 {
+            let at = (y * self.width + x) * 3;
+            for (below, above) in self.pixels[at..at + 3].iter_mut().zip(color) {
+                let mixed =
+                    f64::from(*below) + cover.min(1.0) * (f64::from(above) - f64::from(*below));
+                *below = mixed.round() as u8;
+            }
+        }
+    }
+
+    /// Fills a rectangle of `size = (height, width)`.
+    pub(crate) fn fill(&mut self, at: (usize, usize), size: (usize, usize), color: [u8; 3]) {
+        for (y, x) in (0..size.0).flat_map(|y| (0..size.1).map(move |x| (y, x))) {
+            self.put(at.0 + y, at.1 + x, color);
+        }
+    }
+
+    /// Draws a straight line with round ends between two points `(y, x)`, smoothly. With both the same it is a disc.
+    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), width: f64, color: [u8; 3]) {
+        let reach = width / 2.0 + 1.0;
+        let low = |a: f64, b: f64| (a.min(b) - reach).max(0.0) as usize;
+        let high = |a: f64, b: f64, end: usize| ((a.max(b) + reach).max(0.0) as usize).min(end);
+        let (dy, dx) = (to.0 - from.0, to.1 - from.1);
+        let length = dy * dy + dx * dx;
+        for y in low(from.0, to.0)..high(from.0, to.0, self.height) {
+            for x in low(from.1, to.1)..high(from.1, to.1, self.width) {
+                let (py, px) = (y as f64 + 0.5 - from.0, x as f64 + 0.5 - from.1);
+                let along =
+                    if length > 0.0 { ((py * dy + px * dx) / length).clamp(0.0, 1.0) } else { 0.0 };
+                let away = (py - along * dy).hypot(px - along * dx);
+                self.blend(y, x, color, width / 2.0 + 0.5 - away);
+            }
+        }
+    }
+
     /// Draws text, a glyph per character, clipped at the border. Unknown characters are drawn as `?`.
     pub(crate) fn text(&mut self, at: (usize, usize), scale: usize, text: &str, color: [u8; 3]) {
         for (i, character) in text.chars().enumerate() {
@@ -199,6 +236,21 @@ mod tests {
         assert_eq!((back.width(), back.height()), (3, 2));
         assert_eq!(back.into_raw(), pixels);
         assert!(png(&pixels, 2, 2, 3).is_err());
+    }
+
+    #[test]
+    fn lines_cover_what_they_should() {
+        let mut canvas = Canvas::new(20, 30, [0; 3]);
+        canvas.line((10.0, 5.0), (10.0, 25.0), 4.0, [200; 3]);
+        let at = |canvas: &Canvas, y: usize, x: usize| canvas.pixels[(y * 30 + x) * 3];
+        assert_eq!((at(&canvas, 9, 15), at(&canvas, 5, 15), at(&canvas, 10, 29)), (200, 0, 0));
+        // 20 long, 4 wide, and two half discs of radius 2.
+        let sum: f64 = canvas.pixels.iter().step_by(3).map(|&p| f64::from(p) / 200.0).sum();
+        assert!((sum - 80.0 - 4.0 * std::f64::consts::PI).abs() < 2.0, "{sum}");
+        // Beyond the border nothing happens.
+        canvas.line((-50.0, -3.0), (60.0, 400.0), 2.0, [9; 3]);
+        canvas.fill((18, 28), (9, 9), [7; 3]);
+        assert_eq!(at(&canvas, 19, 29), 7);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod fit;
 pub mod inspect;
 pub mod merge;
 pub mod mix;
+pub mod path;
 pub mod render;
 pub mod transfer;
 

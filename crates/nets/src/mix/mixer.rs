@@ -263,6 +263,14 @@ impl Mixer {
         self.gpu.read(&self.lambdas, 0, self.matcher.len()).await
     }
 
+    /// Copies the moves back, `[pairs, hidden neurons]`.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn moves(&self) -> Result<Vec<Move>, SymmetryError> {
+        self.matcher.moves().await
+    }
+
     /// Copies the pairs back.
     ///
     /// # Errors

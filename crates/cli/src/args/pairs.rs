@@ -1,0 +1,181 @@
+//! The command line of what is done to pairs of networks.
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::str::FromStr;
+use weightlab_lab::derive::split_index;
+use weightlab_nets::align::Method;
+use weightlab_nets::mix::{Lambda, Mix};
+
+/// Options of `align`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub struct AlignArgs {
+    /// Folder of networks
+    pub zoo: PathBuf,
+    /// File with two positions of networks per line, `0,1`: the second is aligned to the first
+    #[arg(long, value_name = "FILE", group = "which")]
+    pub pairs: Option<PathBuf>,
+    /// Align every network to the one at this position
+    #[arg(long, value_name = "I", group = "which")]
+    pub reference: Option<u64>,
+    /// What may be done to neurons
+    #[arg(long, value_enum, default_value = "weight-matching")]
+    pub method: AlignMethod,
+    /// Order in which a sweep visits layers
+    #[arg(long, value_enum, default_value = "random")]
+    pub order: AlignOrder,
+    /// Folder for the new zoo; alignment.safetensors in it says how neurons were moved
+    #[arg(long, value_name = "ZOO")]
+    pub out: PathBuf,
+    /// Key of all random numbers: the same seed gives the same networks
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `--method` of `align`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum AlignMethod {
+    /// Permutations, as in the reference code
+    WeightMatching,
+    /// Permutations, signs and phases of sine neurons, together
+    Signed,
+}
+
+impl From<AlignMethod> for Method {
+    fn from(method: AlignMethod) -> Method {
+        match method {
+            AlignMethod::WeightMatching => Method::WeightMatching,
+            AlignMethod::Signed => Method::Signed,
+        }
+    }
+}
+
+/// `--order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AlignOrder {
+    /// Anew for every sweep, as in the reference code
+    Random,
+    /// From the input
+    Ascending,
+}
+
+/// Options of `mix`.
+#[derive(Debug, Args)]
+pub struct MixArgs {
+    /// Folder of networks
+    pub zoo: PathBuf,
+    /// File with two positions of networks per line, `0,1`
+    #[arg(long, value_name = "FILE")]
+    pub pairs: PathBuf,
+    /// What happens to the second network of a pair first
+    #[arg(long, value_enum)]
+    pub method: MixMethod,
+    /// Share of the first network: a number from 0 to 1, or drawn per pair
+    #[arg(long, value_name = "L|uniform|beta:a", allow_negative_numbers = true)]
+    pub lambda: Lambda,
+    /// Folder for the new zoo; mixtures.safetensors in it has the mixed labels
+    #[arg(long, value_name = "ZOO")]
+    pub out: PathBuf,
+    /// Key of all random numbers: the same seed gives the same networks
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `--method` of `mix`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MixMethod {
+    /// Nothing
+    Direct,
+    /// Its neurons are permuted at random
+    Random,
+    /// It is aligned to the first by permutations
+    Aligned,
+    /// It is aligned to the first by permutations, signs and phases
+    Signed,
+}
+
+impl From<MixMethod> for Mix {
+    fn from(method: MixMethod) -> Mix {
+        match method {
+            MixMethod::Direct => Mix::Direct,
+            MixMethod::Random => Mix::Random,
+            MixMethod::Aligned => Mix::Aligned,
+            MixMethod::Signed => Mix::Signed,
+        }
+    }
+}
+
+/// Options of `path`.
+#[derive(Debug, Args)]
+pub struct PathArgs {
+    /// Folder of networks that are pictures
+    pub zoo: PathBuf,
+    /// Positions of the network to begin at and of the one to end at
+    #[arg(long, value_name = "I,J", allow_hyphen_values = true)]
+    pub pair: Positions,
+    /// Networks along the line, both ends included
+    #[arg(long, value_name = "N", default_value_t = 11)]
+    pub steps: usize,
+    /// What happens to the second network first
+    #[arg(long, value_enum, default_value = "all")]
+    pub method: PathMethod,
+    /// PNG file for a picture, or CSV file for a table
+    #[arg(long, value_name = "PNG|CSV")]
+    pub out: PathBuf,
+    /// Key of all random numbers: the same seed gives the same networks
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `--method` of `path`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PathMethod {
+    /// All of the following, one below the other
+    All,
+    /// Nothing
+    Direct,
+    /// Its neurons are permuted at random
+    Random,
+    /// It is aligned to the first by permutations
+    Aligned,
+    /// It is aligned to the first by permutations, signs and phases
+    Signed,
+}
+
+impl From<PathMethod> for Vec<Mix> {
+    fn from(method: PathMethod) -> Vec<Mix> {
+        match method {
+            PathMethod::All => Mix::ALL.to_vec(),
+            PathMethod::Direct => vec![Mix::Direct],
+            PathMethod::Random => vec![Mix::Random],
+            PathMethod::Aligned => vec![Mix::Aligned],
+            PathMethod::Signed => vec![Mix::Signed],
+        }
+    }
+}
+
+/// `3,17`: positions of two networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Positions(pub u64, pub u64);
+
+impl FromStr for Positions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Positions, String> {
+        split_index(text)
+            .map(|(a, b)| Positions(a, b))
+            .ok_or_else(|| "expected positions of two networks, such as 3,17".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_parse() {
+        assert_eq!("3,17".parse(), Ok(Positions(3, 17)));
+        assert!("3".parse::<Positions>().is_err() && "-1,2".parse::<Positions>().is_err());
+    }
+}
