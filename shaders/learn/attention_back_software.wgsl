@@ -60,22 +60,21 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 //#for j in 0..8
       {
 //#for e in 0..4
-        if 4u * $ju + $eu < n {
-          let at = ((start + 4u * $ju + $eu) * block.y_stride + c) / 4u;
+        {
+          // Keys beyond the last have no weight.
+          let at = ((start + min(4u * $ju + $eu, n - 1u)) * block.y_stride + c) / 4u;
           let k = y[at + unit.y / 4u];
-          var dk = vec4<f32>();
-          var dv = vec4<f32>();
-          if first > 0u {
-            dk = dy[at + unit.y / 4u];
-            dv = dy[at + unit.z / 4u];
-          }
+          var dk = select(vec4<f32>(), dy[at + unit.y / 4u], first > 0u);
+          var dv = select(vec4<f32>(), dy[at + unit.z / 4u], first > 0u);
 //#for i in 0..16
           a_$i += s_$i_$j[$e] * k;
           dk += s_$i_$j[$e] * q_$i;
           dv += p_$i_$j[$e] * g_$i;
 //#end
-          dy[at + unit.y / 4u] = dk;
-          dy[at + unit.z / 4u] = dv;
+          if 4u * $ju + $eu < n {
+            dy[at + unit.y / 4u] = dk;
+            dy[at + unit.z / 4u] = dv;
+          }
         }
 //#end
       }

@@ -45,6 +45,12 @@ pub enum Purpose {
     Partner = 15,
     /// Which elements dropout keeps. Counter: (element / 4, site in the graph, step, purpose).
     Dropout = 16,
+    /// Initial parameters of a model. Counter: (number / 4, parameter, 0, purpose).
+    ModelInit = 17,
+    /// Order of the networks in an epoch of training. Counter: (number / 4, epoch, 0, purpose).
+    EpochOrder = 18,
+    /// Which objects are held out for validation. Counter: (object, 0, 0, purpose).
+    HoldOut = 19,
 }
 
 /// The last word of a counter for a purpose that occurs several times, as the same augmentation at

@@ -1,7 +1,9 @@
 //! Lists of kernel calls on buffers that are planned but not yet allocated.
 
 use bytemuck::NoUninit;
+use std::collections::BTreeMap;
 use weightlab_kernels::Shader;
+use weightlab_tensor::{Graph, KernelCall, Var};
 
 /// A buffer of 32-bit words that the calls of a model use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +27,8 @@ pub enum Operand {
     Gradients,
     /// Running statistics.
     State,
+    /// What changes with every run: seed, step.
+    Step,
 }
 
 impl From<Temp> for Operand {
@@ -120,6 +124,11 @@ impl Calls {
         Temp(self.temps.len() - 1)
     }
 
+    /// Something to bind where a kernel has a buffer that it will not touch.
+    pub fn unused(&mut self) -> Temp {
+        self.table("unused", Vec::new())
+    }
+
     /// Records a call.
     pub fn call<U: NoUninit>(
         &mut self,
@@ -134,6 +143,45 @@ impl Calls {
             constants: constants.to_vec(),
             uniform: bytemuck::bytes_of(uniform).to_vec(),
             operands: operands.to_vec(),
+            groups,
+        });
+    }
+}
+
+/// The tensors of a graph that stand for buffers.
+pub(crate) type Bound = BTreeMap<Temp, Var>;
+
+/// Adds calls to a graph. Buffers that have no tensor yet get one.
+pub(crate) fn add_to(graph: &mut Graph, temps: &[TempSpec], list: &[Call], bound: &mut Bound) {
+    for call in list {
+        let operands: Vec<weightlab_tensor::Operand> = call
+            .operands
+            .iter()
+            .map(|operand| match *operand {
+                Operand::Temp(temp) => {
+                    let spec = &temps[temp.0];
+                    let var = *bound.entry(temp).or_insert_with(|| match &spec.table {
+                        Some(words) => graph.table(&spec.name, words.clone()),
+                        None => graph.scratch(&spec.name, spec.words),
+                    });
+                    weightlab_tensor::Operand::Tensor(var)
+                }
+                Operand::Params => weightlab_tensor::Operand::Params,
+                Operand::Gradients => weightlab_tensor::Operand::Gradients,
+                Operand::State => weightlab_tensor::Operand::State,
+                Operand::Step => weightlab_tensor::Operand::Step,
+            })
+            .collect();
+        let groups = match call.groups {
+            Groups::Space(x, y, z) => [x, y, z],
+            Groups::Linear(n) => graph.workgroups(n as usize),
+        };
+        graph.kernel(&KernelCall {
+            name: call.shader.name,
+            shader: call.shader,
+            constants: &call.constants,
+            uniform: &call.uniform,
+            operands: &operands,
             groups,
         });
     }

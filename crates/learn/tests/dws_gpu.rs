@@ -5,9 +5,9 @@ mod common;
 use common::runner::Runner;
 use common::{Golden, Lcg, gpu};
 use weightlab_learn::DwsConfig;
-use weightlab_learn::calls::Kind;
+use weightlab_learn::calls::{Kind, Temp};
 use weightlab_learn::dws::reference::{Mode, Model, State};
-use weightlab_learn::dws::{Dws, Pooling, SetLayer, Shared, Wanted, parameters, state};
+use weightlab_learn::dws::{Dws, Pooling, Recorded, SetLayer, Shared, Wanted, parameters, state};
 
 /// Nets in the layout of files.
 fn nets(state: &State) -> Vec<f32> {
@@ -25,14 +25,16 @@ fn nets(state: &State) -> Vec<f32> {
     out
 }
 
-/// A runner with the model's numbers and a batch in place.
-fn run(model: &Model, dws: &Dws, input: &State, wanted: Wanted) -> Runner {
+/// A runner with the model's numbers.
+fn runner(
+    model: &Model,
+    dws: &Dws,
+    wanted: Wanted,
+    keep: impl Fn(&Recorded) -> Vec<Temp>,
+) -> Runner {
     let values = |name: &str| model.values[name].iter().map(|&x| x as f32).collect::<Vec<_>>();
     let params = dws.arena().pack(|p| Some(values(&p.name))).unwrap();
-    let mut runner = Runner::new(gpu(), dws, &wanted, &params, &dws.fresh_state());
-    runner.write(runner.recorded.nets, &nets(input));
-    runner.forward();
-    runner
+    Runner::new(gpu(), dws, &wanted, &params, keep)
 }
 
 /// Largest error in units of `tolerance(value)`.
@@ -42,14 +44,6 @@ fn worst(got: &[f32], expected: &[f64], tolerance: impl Fn(f64) -> f64) -> f64 {
         let ratio = (f64::from(x) - g).abs() / tolerance(g);
         if ratio.is_nan() { f64::INFINITY } else { f64::max(worst, ratio) }
     })
-}
-
-fn logits(runner: &Runner, classes: usize) -> Vec<f32> {
-    runner
-        .read(runner.recorded.logits)
-        .chunks_exact(runner.recorded.logits_stride)
-        .flat_map(|row| row[..classes].to_vec())
-        .collect()
 }
 
 #[test]
@@ -68,20 +62,10 @@ fn golden_model(kind: Kind) {
         let batch = input.biases[0].shape[0];
         let wanted =
             Wanted { nets: batch, train: true, backward: true, input_gradient: false, kind };
-        let mut runner = run(&model, &dws, &input, wanted);
-        println!(
-            "{case}: {} calls forward, {} backward",
-            runner.recorded.forward.len(),
-            runner.recorded.backward.len()
-        );
+        let mut runner = runner(&model, &dws, wanted, |_| Vec::new());
+        println!("{case}: {:?}", runner.dispatches());
         let classes = model.config.classes;
-        let got = logits(&runner, classes);
         let expected = golden.tensor(&case, "logits").unwrap();
-        let [atol, rtol] = golden.tolerance(&case, "logits");
-        let error = worst(&got, &expected.data, |g| atol + rtol * g.abs());
-        println!("{case}: logits {error:.3}");
-        assert!(error <= 1.0, "{case}: {got:?} {:?}", expected.data);
-
         // Gradient of the mean cross entropy by the logits.
         let targets = golden.targets(&case, classes);
         let mut d = Vec::new();
@@ -94,11 +78,15 @@ fn golden_model(kind: Kind) {
                     .zip(target)
                     .map(|(x, t)| (((x - top).exp() / total - t) / batch as f64) as f32),
             );
-            d.resize(d.len().next_multiple_of(4), 0.0);
         }
-        runner.write(runner.recorded.d_logits, &d);
-        runner.backward();
-        let gradients = runner.read_gradients();
+        runner.run(&nets(&input), &d);
+        let got = runner.logits();
+        let [atol, rtol] = golden.tolerance(&case, "logits");
+        let error = worst(&got, &expected.data, |g| atol + rtol * g.abs());
+        println!("{case}: logits {error:.3}");
+        assert!(error <= 1.0, "{case}: {got:?} {:?}", expected.data);
+        assert_eq!(runner.first_non_finite(), None, "{case}");
+        let gradients = runner.gradients();
         let (rel, floor) = golden.gradient_tolerance(&case);
         let mut all = (0.0, String::new());
         for entry in dws.arena().entries() {
@@ -119,9 +107,9 @@ fn golden_model(kind: Kind) {
             .pack(|p| Some(model.values[&p.name].iter().map(|&x| x as f32).collect()))
             .unwrap();
         params[entry.at] += 0.01;
-        runner.gpu.write(&runner.params, 0, &params);
-        runner.forward();
-        let got = logits(&runner, classes);
+        runner.store.write_params(&params).unwrap();
+        runner.run(&nets(&input), &d);
+        let got = runner.logits();
         assert!(worst(&got, &expected.data, |g| atol + rtol * g.abs()) > 1.0, "{case}");
     }
 }
@@ -144,9 +132,9 @@ fn golden_sub_layers() {
             input_gradient: false,
             kind: Kind::Gpu,
         };
-        let runner = run(&model, &dws, &input, wanted);
-        let temps = dws.inspected(&runner.recorded);
-        let contents = temps.into_iter().map(|t| (t, runner.read(t))).collect();
+        let mut runner = runner(&model, &dws, wanted, |r| dws.inspected(r));
+        runner.run(&nets(&input), &[]);
+        let contents = runner.contents();
         let mut compared = 0;
         let mut all = (0.0, String::new());
         for (name, tensor) in dws.outputs(&runner.recorded, &contents) {
@@ -243,30 +231,20 @@ fn any_model_equals_the_reference() {
         let kind = if k % 2 == 0 { Kind::Software } else { Kind::Gpu };
         let wanted =
             Wanted { nets: batch, train: true, backward: true, input_gradient: true, kind };
-        let mut runner = run(&model, &dws, &input, wanted);
+        let mut runner = runner(&model, &dws, wanted, |r| dws.inspected_input(r));
         let expected = model.forward(&input, Mode::Train).logits;
-        let scale = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
-        let got = logits(&runner, config.classes);
-        let error = worst(&got, &expected, |_| scale);
-        println!("{dims:?}: logits {error:.1e}");
-        // Sums of some hundred f32 products through three layers.
-        assert!(error < 2e-5, "{dims:?}: {error}");
-
         // The gradient of a random combination of the logits, along random directions, against differences.
         let mut random = Lcg(k as u64);
         let weights: Vec<f64> =
             expected.iter().map(|_| f64::from(random.normal() as f32)).collect();
-        let d: Vec<f32> = weights
-            .chunks_exact(config.classes)
-            .flat_map(|row| {
-                let mut row: Vec<f32> = row.iter().map(|&x| x as f32).collect();
-                row.resize(runner.recorded.logits_stride, 0.0);
-                row
-            })
-            .collect();
-        runner.write(runner.recorded.d_logits, &d);
-        runner.backward();
-        let gradients = runner.read_gradients();
+        let d: Vec<f32> = weights.iter().map(|&x| x as f32).collect();
+        runner.run(&self::nets(&input), &d);
+        let scale = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+        let error = worst(&runner.logits(), &expected, |_| scale);
+        println!("{dims:?}: logits {error:.1e}");
+        // Sums of some hundred f32 products through three layers.
+        assert!(error < 2e-5, "{dims:?}: {error}");
+        let gradients = runner.gradients();
         let loss = |model: &Model, nets: &[f64]| -> f64 {
             let logits = model.forward(&State::of_nets(&dims, nets), Mode::Train).logits;
             logits.iter().zip(&weights).map(|(x, w)| x * w).sum()
@@ -300,9 +278,7 @@ fn any_model_equals_the_reference() {
             assert!(error < 2e-3, "{dims:?} part {part}: {here} here, {expected} by differences");
             worst_error = f64::max(worst_error, error);
         }
-        let temps = dws.inspected_input(&runner.recorded);
-        let contents = temps.into_iter().map(|t| (t, runner.read(t))).collect();
-        let got = dws.input_gradient(&runner.recorded, &contents).unwrap();
+        let got = dws.input_gradient(&runner.recorded, &runner.contents()).unwrap();
         let direction: Vec<f64> = got.iter().map(|_| random.normal()).collect();
         let here: f64 = got.iter().zip(&direction).map(|(&g, v)| f64::from(g) * v).sum();
         let there = [STEP, -STEP].map(|step| {
@@ -342,8 +318,9 @@ fn permutations_change_nothing() {
     let kind = Kind::Software;
     let wanted = Wanted { nets: 4, train: false, backward: false, input_gradient: false, kind };
     let [a, b] = [&nets, &moved].map(|nets| {
-        let runner = run(&model, &dws, &State::of_nets(&dims, nets), wanted);
-        logits(&runner, 10).into_iter().map(f64::from).collect::<Vec<_>>()
+        let mut runner = runner(&model, &dws, wanted, |_| Vec::new());
+        runner.run(&self::nets(&State::of_nets(&dims, nets)), &[]);
+        runner.logits().into_iter().map(f64::from).collect::<Vec<_>>()
     });
     let spread = a.iter().zip(&a[10..]).fold(0.0, |m: f64, (x, y)| m.max((x - y).abs()));
     let change = a.iter().zip(&b).fold(0.0, |m: f64, (x, y)| m.max((x - y).abs()));

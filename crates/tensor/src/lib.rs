@@ -19,7 +19,7 @@ mod update;
 pub mod variants;
 
 pub use error::TensorError;
-pub use graph::{Graph, MAX_METRICS, METRIC_ROWS, Target};
+pub use graph::{Graph, KernelCall, MAX_METRICS, METRIC_ROWS, Operand, Target};
 pub use ops::batch_norm::BatchNorm;
 pub use ops::elementwise::Act;
 pub use ops::matmul::Epilogue;

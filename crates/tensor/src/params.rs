@@ -22,6 +22,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// First number on the GPU; all tensors begin at multiples of four.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()

@@ -18,8 +18,18 @@ struct Block {
   column_stride: u32,
   column_at: u32,
   scale: f32,
-  // Bits: 1 ReLU on the output, 2 add to what is there, 4 no matrix product, 8 add the row and column terms.
-  flags: u32,
   factor: f32,
-  pad: u32,
 }
+
+// Constants and not numbers of the block: a branch on each of the many numbers that a thread makes would cost software
+// renderers their compile time.
+// 1: ReLU on the input.
+override RELU: u32;
+// 1: ReLU on the output; backward, there was one.
+override RELU_OUT: u32;
+// 1: add to what is there.
+override ACCUMULATE: u32;
+// 0: no matrix product.
+override PRODUCT: u32;
+// 1: add the row and column terms; backward, those of pools.
+override TERMS: u32;

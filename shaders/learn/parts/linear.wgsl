@@ -12,5 +12,6 @@ struct Block {
   partial_stride: u32,
   // What a table's offsets are relative to, quads (gradients of weights).
   base: u32,
-  pad: u32,
+  // Tiles of gradients of weights.
+  tiles: u32,
 }

@@ -3,8 +3,8 @@
 // summed over the pairs p of columns that share the weight. Rows are cut into spans; each span writes a partial sum of
 // its own, which linear_reduce.wgsl adds in order, so that the result does not depend on timing.
 //
-// A workgroup makes THREADS / ACROSS * QUADS quads of outputs by ACROSS * QUADS quads of inputs, a thread QUADS by QUADS.
-// Workgroups: (tiles, spans).
+// A workgroup makes TILES tiles, a thread QUADS quads of outputs by QUADS quads of inputs, ACROSS threads side by side along the inputs.
+// Workgroups: (ceil(tiles / TILES), spans).
 
 //#include learn/parts/linear.wgsl
 
@@ -19,11 +19,16 @@ override RELU: u32;
 
 @compute @workgroup_size($THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let tile = table[3u * group.x];             // (W at the tile's corner, quads of o, quads of k, W's stride)
-  let more = table[3u * group.x + 1u];        // (db + 1 or 0, first pair, pairs, scale)
-  let corner = table[3u * group.x + 2u];      // (first quad of o, first quad of k, ..)
-  let k0 = lid % $ACROSSu * $QUADSu;
-  let o0 = lid / $ACROSSu * $QUADSu;
+  let index = group.x * $TILESu + lid * $TILESu / $THREADSu;
+  if index >= block.tiles {
+    return;
+  }
+  let tile = table[3u * index];               // (W at the tile's corner, quads of o, quads of k, W's stride)
+  let more = table[3u * index + 1u];          // (db + 1 or 0, first pair, pairs, scale)
+  let corner = table[3u * index + 2u];        // (first quad of o, first quad of k, ..)
+  let within = lid % ($THREADSu / $TILESu);
+  let k0 = within % $ACROSSu * $QUADSu;
+  let o0 = within / $ACROSSu * $QUADSu;
   if k0 >= tile.z || o0 >= tile.y {
     return;
   }

@@ -12,9 +12,6 @@
 @group(0) @binding(4) var<storage, read> column_terms: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
 
-// 1: ReLU on x.
-override RELU: u32;
-
 @compute @workgroup_size($THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
   let count = block.nets * block.rows * block.columns;
@@ -36,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 //#end
 //#end
   let w0 = block.weight + 4u * quad0 * block.weight_stride;
-  let inputs = select(block.inputs, 0u, (block.flags & 4u) != 0u);
+  let inputs = block.inputs * PRODUCT;
   for (var k = 0u; k < inputs; k++) {
 //#for i in 0..ROWS
     var x_$i = x[x_row_$i + k];
@@ -64,15 +61,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 //#for q in 0..QUADS
       if quad0 + $qu < block.outputs {
         var value = block.scale * acc_$i_$q;
-        if (block.flags & 8u) != 0u {
+        if TERMS == 1u {
           value += row_terms[row * block.row_stride + block.row_at + quad0 + $qu]
             + column_terms[column * block.column_stride + block.column_at + quad0 + $qu];
         }
         let i = at * block.outputs + quad0 + $qu;
-        if (block.flags & 2u) != 0u {
+        if ACCUMULATE == 1u {
           value += out[i];
         }
-        if (block.flags & 1u) != 0u {
+        if RELU_OUT == 1u {
           value = max(value, vec4<f32>());
         }
         out[i] = value;

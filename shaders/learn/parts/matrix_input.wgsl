@@ -17,9 +17,6 @@
 
 // 0: maximum, 1: mean, 2: sum.
 override POOLING: u32;
-// 1: ReLU on x before the map.
-override RELU: u32;
-
 @compute @workgroup_size($THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
   let count = block.nets * block.rows * block.columns;
@@ -35,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 //#end
 //#end
   let w0 = block.weight + quad0;
-  let inputs = select(block.inputs, 0u, (block.flags & 4u) != 0u);
+  let inputs = block.inputs * PRODUCT;
   for (var o = 0u; o < inputs; o++) {
 //#for i in 0..ROWS
     let d_$i = dy[y_row_$i + o];
@@ -62,10 +59,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       if quad0 + $qu < block.outputs {
         let i = at * block.outputs + quad0 + $qu;
         var value = block.scale * acc_$i_$q;
-        if (block.flags & 2u) != 0u {
+        if ACCUMULATE == 1u {
           value += dx[i];
         }
-        if (block.flags & 8u) != 0u {
+        if TERMS == 1u {
           var by_row = d_over_columns[row * block.row_stride + block.row_at + quad0 + $qu];
           var by_column = d_over_rows[column * block.column_stride + block.column_at + quad0 + $qu];
           if POOLING == 0u {
@@ -79,7 +76,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
           }
           value += by_row + by_column;
         }
-        if RELU == 1u || (block.flags & 1u) != 0u {
+        if RELU == 1u || RELU_OUT == 1u {
           value = select(vec4<f32>(), block.factor * value, x[i] > vec4<f32>());
         }
         dx[i] = value;

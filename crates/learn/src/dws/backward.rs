@@ -209,11 +209,14 @@ impl Dws {
         let d_extra: Vec<Temp> = maps
             .groups
             .iter()
-            .map(|g| calls.temp("d terms", 4 * n * g.combine.positions * g.extra_quads))
+            .map(|g| match g.extra_quads {
+                0 => calls.unused(),
+                quads => calls.temp("d terms", 4 * n * g.combine.positions * quads),
+            })
             .collect();
         for (k, inner) in maps.inner.iter().enumerate() {
             let shape = matrices(&maps.output, n, k + 1);
-            let unused = calls.temp("unused", 4);
+            let unused = calls.unused();
             for (axis, (g, columns)) in [Axis::Columns, Axis::Rows].into_iter().zip(inner.terms) {
                 let out = (d_extra[g], maps.groups[g].extra_quads, columns);
                 pool::entries(calls, Pooling::Sum, &shape, axis, d.inner[k], out, (unused, 0));
@@ -273,8 +276,11 @@ impl Dws {
         let rows = n * group.combine.positions;
         let d_first = calls.temp("d first maps", 4 * rows * group.first_quads);
         let o = group.attended_quads;
-        let d_attended = calls.temp("d attended", 4 * rows * o);
-        let d_mixed = calls.temp("d mixed", 4 * rows * o);
+        let mut attending = |name: &str| match o {
+            0 => calls.unused(),
+            quads => calls.temp(name, 4 * rows * quads),
+        };
+        let (d_attended, d_mixed) = (attending("d attended"), attending("d mixed"));
         let steps = group.direct.len();
         let mut d_direct = d_first;
         if steps > 0 {

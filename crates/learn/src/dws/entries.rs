@@ -33,15 +33,8 @@ struct Uniform {
     column_stride: u32,
     column_at: u32,
     scale: f32,
-    flags: u32,
     factor: f32,
-    pad: u32,
 }
-
-const RELU_OUT: u32 = 1;
-const ACCUMULATE: u32 = 2;
-const NO_PRODUCT: u32 = 4;
-const TERMS: u32 = 8;
 
 /// The affine map of one step.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +49,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    fn uniform(&self, shape: &Matrices, flags: u32) -> Uniform {
+    fn uniform(&self, shape: &Matrices) -> Uniform {
         let stack = self.stack.unwrap_or(Stack { weight: 0, stride: 0, bias: None });
         Uniform {
             nets: word(shape.nets),
@@ -68,10 +61,19 @@ impl Step {
             weight_stride: word(stack.stride),
             bias: stack.bias.map_or(0, |b| word(b + 1)),
             scale: self.scale,
-            flags: flags | if self.stack.is_none() { NO_PRODUCT } else { 0 },
             factor: 1.0,
             ..Uniform::zeroed()
         }
+    }
+
+    fn constants(&self, relu_out: bool, accumulate: bool, terms: bool) -> Vec<(&'static str, u32)> {
+        vec![
+            ("RELU", self.relu_in.into()),
+            ("RELU_OUT", relu_out.into()),
+            ("ACCUMULATE", accumulate.into()),
+            ("PRODUCT", self.stack.is_some().into()),
+            ("TERMS", terms.into()),
+        ]
     }
 
     fn groups(kind: Kind, shape: &Matrices, quads: usize) -> Groups {
@@ -89,24 +91,16 @@ impl Step {
         to: &Output,
     ) {
         let Output { out, relu, accumulate } = *to;
-        let mut flags = 0;
-        if relu {
-            flags |= RELU_OUT;
-        }
-        if accumulate {
-            flags |= ACCUMULATE;
-        }
-        let mut uniform = self.uniform(shape, flags);
+        let mut uniform = self.uniform(shape);
         let [mut rows, mut columns] = [x; 2];
         if let Some([r, c]) = terms {
-            uniform.flags |= TERMS;
             (uniform.row_stride, uniform.row_at) = (word(r.stride), word(r.columns.at));
             (uniform.column_stride, uniform.column_at) = (word(c.stride), word(c.columns.at));
             (rows, columns) = (r.temp, c.temp);
         }
         calls.call(
             pick(calls.kind(), &kernels::LEARN_ENTRIES, &kernels::LEARN_ENTRIES_SOFTWARE),
-            &[("RELU", self.relu_in.into())],
+            &self.constants(relu, accumulate, terms.is_some()),
             &uniform,
             &[x.into(), Operand::Params, rows.into(), columns.into(), out.into()],
             Step::groups(calls.kind(), shape, self.outputs),
@@ -115,34 +109,28 @@ impl Step {
 
     /// Gradient by the input.
     pub fn input_gradient(&self, calls: &mut Calls, shape: &Matrices, back: &Back) {
-        let mut flags = 0;
-        if back.through_relu.is_some() {
-            flags |= RELU_OUT;
-        }
-        if back.accumulate {
-            flags |= ACCUMULATE;
-        }
         // The kernel's inputs are the features of dy.
         let turned = Step { inputs: self.outputs, outputs: self.inputs, ..*self };
-        let mut uniform = turned.uniform(shape, flags);
+        let mut uniform = turned.uniform(shape);
         uniform.factor = back.through_relu.unwrap_or(1.0);
         let mut operands = [back.x; 3];
         if let Some(pools) = &back.pools {
-            uniform.flags |= TERMS;
             let [r, c] = pools.gradients;
             (uniform.row_stride, uniform.row_at) = (word(r.stride), word(r.columns.at));
             (uniform.column_stride, uniform.column_at) = (word(c.stride), word(c.columns.at));
             operands = [r.temp, c.temp, pools.best];
         }
         let [rows, columns, best] = operands.map(Operand::from);
-        let pooling = back.pools.as_ref().map_or(0, |p| code(p.pooling));
+        let mut constants =
+            self.constants(back.through_relu.is_some(), back.accumulate, back.pools.is_some());
+        constants.push(("POOLING", back.pools.as_ref().map_or(0, |p| code(p.pooling))));
         calls.call(
             pick(
                 calls.kind(),
                 &kernels::LEARN_ENTRIES_INPUT,
                 &kernels::LEARN_ENTRIES_INPUT_SOFTWARE,
             ),
-            &[("POOLING", pooling), ("RELU", self.relu_in.into())],
+            &constants,
             &uniform,
             &[back.dy.into(), Operand::Params, rows, columns, best, back.x.into(), back.dx.into()],
             Step::groups(calls.kind(), shape, self.inputs),

@@ -2,6 +2,7 @@
 
 use super::arena::quads;
 use super::combine::{Finish, Sources};
+use super::config::Pooling;
 use super::entries::{At, Output, Step};
 use super::layout::Layout;
 use super::linear::{Ends, Linear};
@@ -10,7 +11,12 @@ use super::model::Dws;
 use super::norm::{Norm, Normed, View};
 use super::pool::{self, Axis, Matrices, Origin, Positions};
 use super::topology::{Part, Source};
-use crate::calls::{Call, Calls, Kind, Temp};
+use crate::calls::{self, Bound, Call, Calls, Kind, Operand, Temp, threads, word};
+use bytemuck::{Pod, Zeroable};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use weightlab_kernels::{self as kernels, philox::Purpose};
+use weightlab_tensor::{Graph, ParamId, Var};
 
 /// What to record.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,8 +50,62 @@ pub struct Recorded {
     pub d_logits: Temp,
     /// Numbers from one row of logits to the next: the classes, padded to quads.
     pub logits_stride: usize,
+    /// Columns of logits that count.
+    pub classes: usize,
     pub(super) trace: Trace,
 }
+
+impl Recorded {
+    /// The model as an operation of a graph: `nets` `[nets, P]` to logits `[nets, classes]`. `params` is a parameter of the arena's
+    /// length. Buffers that are to be read after a run are given by `keep`, and come back as tensors after
+    /// [`Graph::backward`] if they belong to it.
+    pub fn add_to(
+        self,
+        graph: &mut Graph,
+        nets: Var,
+        params: ParamId,
+        keep: &[Temp],
+    ) -> (Var, Kept) {
+        let kept: Kept = Arc::default();
+        let bound = Arc::new(Mutex::new(Bound::new()));
+        let (bound_back, kept_back) = (bound.clone(), kept.clone());
+        let hold = |graph: &mut Graph, bound: &Bound, kept: &Kept, keep: &[Temp]| {
+            let mut kept = kept.lock().expect("not poisoned");
+            for temp in keep {
+                if let (Some(&var), false) = (bound.get(temp), kept.contains_key(temp)) {
+                    kept.insert(*temp, graph.keep(var));
+                }
+            }
+        };
+        let keep_back = keep.to_vec();
+        let rows = self.calls.temps()[self.logits.index()].words / self.logits_stride;
+        let temps = self.calls.temps().to_vec();
+        let temps_back = temps.clone();
+        let (backward, d_logits) = (self.backward, self.d_logits);
+        let out = graph.custom(
+            "dws",
+            &[rows, self.logits_stride],
+            &[params],
+            |graph, logits| {
+                let mut bound = bound.lock().expect("not poisoned");
+                bound.insert(self.nets, nets);
+                bound.insert(self.logits, logits);
+                calls::add_to(graph, &temps, &self.forward, &mut bound);
+                hold(graph, &bound, &kept, keep);
+            },
+            move |graph, dy| {
+                let mut bound = bound_back.lock().expect("not poisoned");
+                bound.insert(d_logits, dy);
+                calls::add_to(graph, &temps_back, &backward, &mut bound);
+                hold(graph, &bound, &kept_back, &keep_back);
+            },
+        );
+        (graph.slice(out, 1, 0..self.classes), kept)
+    }
+}
+
+/// Tensors that are readable after a run, by buffer.
+pub type Kept = Arc<Mutex<BTreeMap<Temp, Var>>>;
 
 /// Buffers of a state.
 #[derive(Clone, Debug)]
@@ -119,7 +179,17 @@ impl Dws {
             self.backward(&mut calls, wanted, &mut trace, d_logits);
             backward = calls.take();
         }
-        Recorded { calls, forward, backward, nets, logits, d_logits, logits_stride: stride, trace }
+        Recorded {
+            calls,
+            forward,
+            backward,
+            nets,
+            logits,
+            d_logits,
+            logits_stride: stride,
+            classes: self.config().classes,
+            trace,
+        }
     }
 
     fn forward(&self, calls: &mut Calls, wanted: &Wanted, nets: Temp) -> Trace {
@@ -145,6 +215,9 @@ impl Dws {
             let mut kept = layer(calls, n, maps, &states[l], &raw, how);
             kept.norms =
                 norms.map(|views| normalise(calls, wanted, views, &maps.output, &raw, &out));
+            if self.config().dropout > 0.0 && (wanted.train || self.config().dropout_in_eval) {
+                self.drop_out(calls, &maps.output, n, l, &out);
+            }
             self.pools(calls, &maps.output, n, &out);
             states.push(out);
             saved.push(kept);
@@ -213,9 +286,28 @@ impl Dws {
         state
     }
 
+    /// Dropout of everything that is not pooled; what is pooled is written afterwards.
+    fn drop_out(&self, calls: &mut Calls, layout: &Layout, n: usize, layer: usize, state: &State) {
+        let rate = self.config().dropout;
+        let mut site = layer << 8;
+        let mut drop = |temp: Temp, quads: usize| {
+            dropout(calls, rate, site, quads, temp);
+            site += 1;
+        };
+        for (group, &temp) in layout.groups.iter().zip(&state.groups) {
+            drop(temp, n * group.positions * group.quads);
+        }
+        drop(state.descriptors, n * layout.descriptors);
+        for (k, &temp) in state.inner.iter().enumerate() {
+            drop(temp, matrices(layout, n, k + 1).entries() * layout.features);
+        }
+    }
+
     /// Everything of a state that is pooled from other parts of it.
     fn pools(&self, calls: &mut Calls, layout: &Layout, n: usize, state: &State) {
         let how = self.config().pooling;
+        let places =
+            |calls: &mut Calls, best| if how == Pooling::Max { best } else { calls.unused() };
         for (k, (&temp, &best)) in state.inner.iter().zip(&state.inner_best).enumerate() {
             let i = k + 1;
             let shape = matrices(layout, n, i);
@@ -225,12 +317,14 @@ impl Dws {
             ] {
                 let (g, columns) = layout.set(source);
                 let out = (state.groups[g], layout.groups[g].quads, columns);
+                let best = places(calls, best);
                 pool::entries(calls, how, &shape, axis, temp, out, (best, best_at));
             }
         }
         for (g, &temp) in state.groups.iter().enumerate() {
             let of = positions(layout, n, g);
-            of.forward(calls, how, temp, state.descriptors, state.best[g]);
+            let best = places(calls, state.best[g]);
+            of.forward(calls, how, temp, state.descriptors, best);
         }
     }
 }
@@ -393,11 +487,14 @@ fn layer(
             direct: saved.direct[g].last().copied().or(Some(saved.first[g])),
             pooled: saved.pooled,
         };
-        let extra = calls.temp("terms", 4 * n * group.combine.positions * group.extra_quads);
+        let extra = match group.extra_quads {
+            0 => calls.unused(),
+            quads => calls.temp("terms", 4 * n * group.combine.positions * quads),
+        };
         saved.extra.push(extra);
         group.combine.forward(calls, n, &from, out.groups[g], extra, &finish);
     }
-    let unused = calls.temp("unused", 4);
+    let unused = calls.unused();
     let from = Sources { attended: None, mixed: None, direct: None, pooled: saved.pooled };
     maps.last_bias.forward(calls, n, &from, out.descriptors, unused, &finish);
     for (k, inner) in maps.inner.iter().enumerate() {
@@ -522,4 +619,25 @@ fn normalise(
         })
         .collect();
     Norms { raw: raw.clone(), groups, last_bias, inner }
+}
+
+fn dropout(calls: &mut Calls, rate: f32, site: usize, quads: usize, temp: Temp) {
+    #[repr(C)]
+    #[derive(Clone, Copy, Pod, Zeroable)]
+    struct Uniform {
+        quads: u32,
+        below: u32,
+        factor: f32,
+        site: u32,
+        purpose: u32,
+    }
+    let uniform = Uniform {
+        quads: word(quads),
+        below: ((1.0 - f64::from(rate)) * 2f64.powi(32)) as u32,
+        factor: 1.0 / (1.0 - rate),
+        site: word(site),
+        purpose: Purpose::Dropout as u32,
+    };
+    let operands = [Operand::Step, temp.into()];
+    calls.call(&kernels::LEARN_DROPOUT, &[], &uniform, &operands, threads(quads));
 }

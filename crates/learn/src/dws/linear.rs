@@ -17,11 +17,11 @@ pub(crate) fn tile_quads(kind: Kind) -> usize {
     }
 }
 
-/// Quads of outputs and of inputs of a tile of the gradient by weights.
-fn weight_tile(kind: Kind) -> (usize, usize) {
+/// Quads of outputs and of inputs of a tile of the gradient by weights, and tiles of a workgroup.
+fn weight_tile(kind: Kind) -> (usize, usize, usize) {
     match kind {
-        Kind::Gpu => (32, 8),
-        Kind::Software => (16, 8),
+        Kind::Gpu => (32, 8, 1),
+        Kind::Software => (4, 4, 8),
     }
 }
 
@@ -82,7 +82,7 @@ struct Uniform {
     span: u32,
     partial_stride: u32,
     base: u32,
-    pad: u32,
+    tiles: u32,
 }
 
 impl Uniform {
@@ -198,7 +198,7 @@ impl Linear {
         let jobs = self.jobs();
         let (base, quads) = range(&jobs);
         let spans = if quads.is_some() { ends.rows.div_ceil(SPAN) } else { 1 };
-        let (outputs, inputs) = weight_tile(calls.kind());
+        let (outputs, inputs, together) = weight_tile(calls.kind());
         let tiles: usize =
             jobs.iter().map(|j| j.n.div_ceil(outputs) * j.segment.k.div_ceil(inputs)).sum();
         let (mut head, mut tail) = (Vec::new(), Vec::new());
@@ -228,6 +228,7 @@ impl Linear {
             span: word(ends.rows.div_ceil(spans)),
             partial_stride: if direct { 0 } else { word(quads) },
             base: if direct { 0 } else { word(base) },
+            tiles: word(tiles),
             ..Uniform::new(ends, accumulate && direct)
         };
         let out = if direct {
@@ -244,7 +245,7 @@ impl Linear {
             &self.constants(),
             &uniform,
             &[table.into(), ends.x, dy, out],
-            Groups::Space(word(tiles), word(spans), 1),
+            Groups::Space(word(tiles.div_ceil(together)), word(spans), 1),
         );
         if !direct {
             reduce(calls, out, base, quads, spans, accumulate);

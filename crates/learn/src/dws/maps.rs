@@ -126,7 +126,8 @@ impl LayerMaps {
         for (g, group) in groups.iter_mut().enumerate() {
             group.extra_quads = extra[g];
             let of = &output.groups[g];
-            let own = of.slots.iter().filter(|s| is_position(s));
+            // A normalisation writes to another matrix; what it reads then has zeros where others have pooled columns.
+            let own = of.slots.iter().filter(|s| is_position(s) || config.batch_norm);
             group.combine.targets = own.map(|s| (Target::State, s.columns)).collect();
             if extra[g] > 0 {
                 let all = Columns { at: 0, quads: extra[g] };
@@ -139,7 +140,14 @@ impl LayerMaps {
         let last_bias = Combine {
             positions: 1,
             terms: last_bias_terms,
-            targets: vec![(Target::State, output.last_bias)],
+            targets: vec![(
+                Target::State,
+                if config.batch_norm {
+                    Columns { at: 0, quads: output.descriptors }
+                } else {
+                    output.last_bias
+                },
+            )],
             sources: Vec::new(),
             strides: Strides {
                 state: output.descriptors,

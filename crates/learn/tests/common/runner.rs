@@ -1,103 +1,93 @@
-//! Runs a model's calls as they are, every buffer by itself.
+//! A model with a loss that is linear in the logits, on the GPU.
 
 use std::collections::BTreeMap;
-use weightlab_gpu::{Buffer, Gpu};
-use weightlab_learn::calls::{Call, Groups, Operand, Temp};
+use weightlab_gpu::Gpu;
+use weightlab_learn::calls::Temp;
 use weightlab_learn::dws::{Dws, Recorded, Wanted};
+use weightlab_tensor::{
+    Bytes, Dispatches, Graph, Optimizer, ParamSet, ParamStore, Pass, Program, Target, Var,
+};
 
 pub struct Runner {
-    pub gpu: Gpu,
     pub recorded: Recorded,
-    pub params: Buffer,
-    pub gradients: Buffer,
-    pub state: Buffer,
-    temps: BTreeMap<Temp, Buffer>,
+    pub store: ParamStore,
+    program: Program,
+    nets: Var,
+    weights: Option<Var>,
+    logits: Var,
+    kept: BTreeMap<Temp, Var>,
 }
 
 impl Runner {
-    pub fn new(gpu: &Gpu, model: &Dws, wanted: &Wanted, params: &[f32], state: &[f32]) -> Runner {
+    /// `keep`: buffers to read after a run.
+    pub fn new(
+        gpu: &Gpu,
+        model: &Dws,
+        wanted: &Wanted,
+        params: &[f32],
+        keep: impl Fn(&Recorded) -> Vec<Temp>,
+    ) -> Runner {
         let recorded = model.record(wanted);
-        let mut runner = Runner {
-            gpu: gpu.clone(),
-            params: gpu.upload("params", params).unwrap(),
-            gradients: gpu.buffer("gradients", 4 * params.len() as u64).unwrap(),
-            state: gpu.upload("state", state).unwrap(),
-            temps: BTreeMap::new(),
-            recorded,
-        };
-        let calls: Vec<Call> =
-            runner.recorded.forward.iter().chain(&runner.recorded.backward).cloned().collect();
-        for call in &calls {
-            for operand in &call.operands {
-                if let Operand::Temp(temp) = *operand {
-                    runner.buffer(temp);
-                }
-            }
+        let mut set = ParamSet::new();
+        let id = set.add("dws", &[model.arena().len()]);
+        let state = model.fresh_state();
+        set.add_state("statistics", &[state.len()]);
+        let optimizer = Optimizer::adam();
+        let store = ParamStore::new(gpu, &set, params, &state, &optimizer).unwrap();
+        let mut graph = Graph::new(&set, &Target::of(gpu));
+        let nets = graph.input("nets", &[wanted.nets, model.net_len()]);
+        let keep = keep(&recorded);
+        let (out, kept) = recorded.clone().add_to(&mut graph, nets, id, &keep);
+        let logits = graph.keep(out);
+        let weights = wanted.backward.then(|| {
+            let weights = graph.input("weights", logits.shape());
+            let product = graph.mul(out, weights);
+            let loss = graph.sum(product, &[0, 1], false);
+            graph.backward(loss);
+            weights
+        });
+        let plan = graph.plan().unwrap();
+        let program = Program::new(gpu, plan, &store).unwrap();
+        let kept = kept.lock().unwrap().clone();
+        Runner { recorded, store, program, nets, weights, logits, kept }
+    }
+
+    /// Runs forward and backward; `weights` are the loss's gradient by the logits.
+    pub fn run(&mut self, nets: &[f32], weights: &[f32]) {
+        self.program.write(self.nets, nets).unwrap();
+        if let Some(var) = self.weights {
+            self.program.write(var, weights).unwrap();
         }
-        runner
+        self.program.run(&Pass::default()).unwrap();
     }
 
-    fn buffer(&mut self, temp: Temp) -> &Buffer {
-        let spec = &self.recorded.calls.temps()[temp.index()];
-        self.temps.entry(temp).or_insert_with(|| match &spec.table {
-            Some(words) => self.gpu.upload(&spec.name, words).unwrap(),
-            None => self.gpu.buffer(&spec.name, 4 * spec.words as u64).unwrap(),
-        })
+    pub fn logits(&self) -> Vec<f32> {
+        pollster::block_on(self.program.read(self.logits)).unwrap()
     }
 
-    pub fn write(&mut self, temp: Temp, values: &[f32]) {
-        let gpu = self.gpu.clone();
-        gpu.write(self.buffer(temp), 0, values);
+    pub fn gradients(&self) -> Vec<f32> {
+        pollster::block_on(self.store.gradients()).unwrap()
     }
 
-    pub fn run(&self, calls: &[Call]) {
-        let mut recording = self.gpu.record();
-        for call in calls {
-            let pipeline = self.gpu.pipeline(call.shader, &call.constants).unwrap();
-            let buffers: Vec<&Buffer> = call
-                .operands
-                .iter()
-                .map(|o| match o {
-                    Operand::Temp(temp) => &self.temps[temp],
-                    Operand::Params => &self.params,
-                    Operand::Gradients => &self.gradients,
-                    Operand::State => &self.state,
-                })
-                .collect();
-            // Larger than any block.
-            let mut uniform = [0u8; 128];
-            uniform[..call.uniform.len()].copy_from_slice(&call.uniform);
-            let limit = self.gpu.report().max_workgroups;
-            let groups = match call.groups {
-                Groups::Space(x, y, z) => [x, y, z],
-                Groups::Linear(n) if n <= limit => [n, 1, 1],
-                Groups::Linear(n) => [limit, n.div_ceil(limit), 1],
-            };
-            recording.dispatch(&pipeline, &uniform, &buffers, groups);
-        }
-        recording.submit().unwrap();
+    pub fn state(&self) -> Vec<f32> {
+        pollster::block_on(self.store.state()).unwrap()
     }
 
-    pub fn forward(&self) {
-        self.run(&self.recorded.forward);
+    pub fn contents(&self) -> BTreeMap<Temp, Vec<f32>> {
+        let read = |var| pollster::block_on(self.program.read(var)).unwrap();
+        self.kept.iter().map(|(&temp, &var)| (temp, read(var))).collect()
     }
 
-    pub fn backward(&self) {
-        self.run(&self.recorded.backward);
+    pub fn dispatches(&self) -> Dispatches {
+        self.program.plan().dispatches()
     }
 
-    pub fn read(&self, temp: Temp) -> Vec<f32> {
-        let words = self.recorded.calls.temps()[temp.index()].words;
-        pollster::block_on(self.gpu.read(&self.temps[&temp], 0, words)).unwrap()
+    pub fn bytes(&self) -> Bytes {
+        self.program.plan().bytes()
     }
 
-    pub fn read_gradients(&self) -> Vec<f32> {
-        let n = (self.gradients.bytes() / 4) as usize;
-        pollster::block_on(self.gpu.read(&self.gradients, 0, n)).unwrap()
-    }
-
-    pub fn read_state(&self) -> Vec<f32> {
-        let n = (self.state.bytes() / 4) as usize;
-        pollster::block_on(self.gpu.read(&self.state, 0, n)).unwrap()
+    /// Name of the first result that is not finite.
+    pub fn first_non_finite(&mut self) -> Option<String> {
+        pollster::block_on(self.program.first_non_finite(&Pass::default())).unwrap()
     }
 }

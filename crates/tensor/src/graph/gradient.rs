@@ -79,8 +79,10 @@ impl Graph {
         }
         self.scope = scope;
         // Parameters that nothing depends on get a gradient of zeros, for the optimiser.
-        for id in 0..self.params.entries().len() {
-            self.param(ParamId(id));
+        for id in (0..self.params.entries().len()).map(ParamId) {
+            if !self.foreign.contains(&id) {
+                self.param(id);
+            }
         }
         // What is left are leaves. Their gradients are read from outside, so each has a place of its own.
         for id in (0..self.tensors.len() as u32).map(TensorId) {

@@ -1,12 +1,15 @@
 //! A computation as a list of kernel calls, made once from shapes.
 
+mod custom;
 pub(crate) mod gradient;
+
+pub use custom::{KernelCall, Operand};
 
 use crate::params::{ParamId, ParamSet, StateId};
 use crate::shape::{Dims, TensorId, Var};
 use bytemuck::NoUninit;
 use gradient::{Node, Slot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use weightlab_gpu::{AdapterReport, Gpu};
 use weightlab_kernels::{Binding, Shader};
@@ -134,6 +137,8 @@ pub struct Graph {
     slots: BTreeMap<TensorId, Slot>,
     gradients: BTreeMap<TensorId, Var>,
     param_vars: BTreeMap<ParamId, Var>,
+    /// Parameters whose gradients kernels of other crates write.
+    foreign: BTreeSet<ParamId>,
     scope: String,
     /// Calls before the first of the backward pass.
     pub(crate) forward_calls: Option<usize>,
@@ -166,6 +171,7 @@ impl Graph {
             slots: BTreeMap::new(),
             gradients: BTreeMap::new(),
             param_vars: BTreeMap::new(),
+            foreign: BTreeSet::new(),
             scope: String::new(),
             forward_calls: None,
             metrics: Vec::new(),

@@ -1,7 +1,5 @@
 //! Time of every kernel of a DWS step: `profile [hidden] [nets]`.
 
-#[path = "../tests/common/runner.rs"]
-#[allow(dead_code, reason = "a part of it is enough")]
 mod runner;
 
 use runner::Runner;
@@ -31,6 +29,21 @@ fn main() {
     let input: Vec<f32> = (0..nets * model.net_len()).map(|i| (i as f32 * 0.37).sin()).collect();
     runner.write(runner.recorded.nets, &input);
     runner.write(runner.recorded.d_logits, &vec![0.01; nets * runner.recorded.logits_stride]);
+    if std::env::var("COLD").is_ok() {
+        let mut seen = std::collections::BTreeSet::new();
+        for call in runner.recorded.forward.iter().chain(&runner.recorded.backward) {
+            let start = Instant::now();
+            runner.run(std::slice::from_ref(call));
+            pollster::block_on(gpu.finish()).expect("no error");
+            if seen.insert(call.shader.name) {
+                println!(
+                    "{:9.1} ms first {}",
+                    start.elapsed().as_secs_f64() * 1e3,
+                    call.shader.name
+                );
+            }
+        }
+    }
     runner.forward();
     runner.backward();
     pollster::block_on(gpu.finish()).expect("no error");
