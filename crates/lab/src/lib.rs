@@ -37,5 +37,6 @@ pub use mix::{MixJob, MixOptions};
 pub fn shader_variants() -> Vec<weightlab_kernels::Variant> {
     let mut all = weightlab_nets::variants::all();
     all.extend(weightlab_tensor::variants::all());
+    all.extend(weightlab_learn::variants::all());
     all
 }

@@ -2,5 +2,9 @@
 
 pub mod calls;
 pub mod dws;
+pub mod network;
+pub mod plain;
+pub mod variants;
 
 pub use dws::{DwsConfig, DwsError};
+pub use network::{ModelConfig, NamedTensor, Network, NetworkError};

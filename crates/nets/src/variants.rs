@@ -89,34 +89,6 @@ pub fn all() -> Vec<Variant> {
             variants.push(Variant { shader, constants: vec![(name, value)], workgroup_bytes: 0 });
         }
     }
-    for (shader, name, values) in [
-        (&weightlab_kernels::LEARN_LINEAR, "RELU", 0..2),
-        (&weightlab_kernels::LEARN_LINEAR_SOFTWARE, "RELU", 0..2),
-        (&weightlab_kernels::LEARN_LINEAR_INPUT, "RELU", 0..2),
-        (&weightlab_kernels::LEARN_LINEAR_INPUT_SOFTWARE, "RELU", 0..2),
-        (&weightlab_kernels::LEARN_LINEAR_WEIGHT, "RELU", 0..2),
-        (&weightlab_kernels::LEARN_LINEAR_WEIGHT_SOFTWARE, "RELU", 0..2),
-        (&weightlab_kernels::LEARN_ENTRIES, "RELU", 0..2),
-        (&weightlab_kernels::LEARN_ENTRIES_SOFTWARE, "RELU", 0..2),
-        (&weightlab_kernels::LEARN_POOL_ENTRIES, "POOLING", 0..3),
-        (&weightlab_kernels::LEARN_POOL_POSITIONS, "POOLING", 0..3),
-        (&weightlab_kernels::LEARN_POOL_POSITIONS_BACK, "POOLING", 0..3),
-    ] {
-        for value in values {
-            variants.push(Variant { shader, constants: vec![(name, value)], workgroup_bytes: 0 });
-        }
-    }
-    for pooling in 0..3 {
-        for relu in 0..2 {
-            for shader in [
-                &weightlab_kernels::LEARN_ENTRIES_INPUT,
-                &weightlab_kernels::LEARN_ENTRIES_INPUT_SOFTWARE,
-            ] {
-                let constants = vec![("POOLING", pooling), ("RELU", relu)];
-                variants.push(Variant { shader, constants, workgroup_bytes: 0 });
-            }
-        }
-    }
     for lanes in [8, 64] {
         let constants = vec![("LANES", lanes)];
         let shader = &weightlab_kernels::SYMMETRY_SPREAD;
@@ -146,7 +118,8 @@ pub fn all() -> Vec<Variant> {
         }
     }
     for &shader in weightlab_kernels::ALL {
-        if shader.overrides.is_empty() && !shader.name.starts_with("tensor_") {
+        let elsewhere = ["tensor_", "learn_"].iter().any(|p| shader.name.starts_with(p));
+        if shader.overrides.is_empty() && !elsewhere {
             variants.push(Variant { shader, constants: Vec::new(), workgroup_bytes: 0 });
         }
     }
