@@ -9,8 +9,8 @@
 //! * In the text `$NAME` stands for the number (the longest known name counts: in `$iu` it is `i`), and
 //!   `$[4 * i + 1]` for the value of an expression.
 //!
-//! Expressions know `+ - * / %`, brackets, `min(a, b)`, names, and indexed names: `WIDTH[l+1]` is the name
-//! `WIDTH3` if l is 2. All numbers are whole and not negative. (`//#include` is the build script's matter.)
+//! Expressions know `+ - * / %`, `==` (1 or 0), brackets, `min(a, b)`, names, and indexed names:
+//! `WIDTH[l+1]` is the name `WIDTH3` if l is 2. All numbers are whole and not negative. (`//#include` is the build script's matter.)
 //!
 //! Used by the build script and, for templates, by the program.
 
@@ -174,7 +174,11 @@ fn is_name(c: char) -> bool {
 
 fn value(text: &str, names: &Names) -> Result<u32, String> {
     let mut parser = Parser { rest: text.trim(), names };
-    let value = parser.sum()?;
+    let mut value = parser.sum()?;
+    if let Some(rest) = parser.rest.strip_prefix("==") {
+        parser.rest = rest.trim_start();
+        value = u32::from(value == parser.sum()?);
+    }
     if parser.rest.is_empty() { Ok(value) } else { Err(format!("`{}` is too much", parser.rest)) }
 }
 
@@ -276,11 +280,25 @@ mod tests {
             ("(a + 3) / 4", 2),
             ("min(8 * l + 8, W[l + 1])", 5),
             ("W[l+1]", 5),
+            ("a - 2 == W[2]", 1),
+            ("a == 1", 0),
         ] {
             assert_eq!(value(text, &names), Ok(expected), "{text}");
         }
-        for text in ["", "3 +", "b", "W[4]", "a - 8", "1 / 0", "(1", "1 2", "min(1)", "4294967296"]
-        {
+        for text in [
+            "",
+            "3 +",
+            "b",
+            "W[4]",
+            "a - 8",
+            "1 / 0",
+            "(1",
+            "1 2",
+            "min(1)",
+            "1 ==",
+            "1 = 1",
+            "4294967296",
+        ] {
             assert!(value(text, &names).is_err(), "{text}");
         }
     }

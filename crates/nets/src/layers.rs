@@ -1,5 +1,6 @@
 //! One layer of a group of networks over a chunk of points: typed wrappers of the tiled kernels
-//! `shaders/siren/layer_{forward,backward,gradient}.wgsl`.
+//! `shaders/siren/layer_{forward,backward,gradient}.wgsl`, and on software renderers of
+//! `shaders/siren/templates/layer_{forward,backward,gradient}_lanes.wgsl`.
 
 use crate::{Activation, Mlp};
 use std::sync::Arc;
@@ -56,33 +57,84 @@ pub(crate) struct Work {
     pub stride: u32,
 }
 
+/// Neurons (or columns of a gradient) of a tile: one size for GPUs, two for software renderers, where
+/// each is compiled anew; there 8 and 32 are slower than 16.
+fn tile_side(software: bool, width: usize) -> usize {
+    match (software, width) {
+        (false, _) => TILE,
+        (true, ..=4) => 4,
+        (true, _) => 16,
+    }
+}
+
+/// Tiles of a workgroup of the kernels for software renderers: one vector.
+const VECTOR: usize = 8;
+
+/// Points of such a tile.
+const SOFTWARE_POINTS: usize = 32;
+
 /// The pipelines and the shapes of every layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Layers {
     mlp: Mlp,
-    hidden: Arc<Pipeline>,
-    last: Arc<Pipeline>,
-    backward: Arc<Pipeline>,
-    gradient: Arc<Pipeline>,
+    software: bool,
+    /// By layer.
+    forward: Vec<Arc<Pipeline>>,
+    backward: Vec<Arc<Pipeline>>,
+    gradient: Vec<Arc<Pipeline>>,
 }
 
 impl Layers {
-    pub(crate) fn new(gpu: &Gpu, mlp: &Mlp, slopes: bool) -> Result<Layers, GpuError> {
-        let kind = match mlp.activation {
-            Activation::Sine { .. } => 0,
-            Activation::Relu => 1,
-        };
-        let slopes = u32::from(slopes);
-        let forward = |kind, slopes| {
-            gpu.pipeline(&kernels::SIREN_LAYER_FORWARD, &[("KIND", kind), ("SLOPES", slopes)])
-        };
-        Ok(Layers {
+    /// For evaluating, or with `gradients` for fitting.
+    pub(crate) fn new(gpu: &Gpu, mlp: &Mlp, gradients: bool) -> Result<Layers, GpuError> {
+        let software = gpu.is_cpu();
+        let mut layers = Layers {
             mlp: mlp.clone(),
-            hidden: forward(kind, slopes)?,
-            last: forward(2, 0)?,
-            backward: gpu.pipeline(&kernels::SIREN_LAYER_BACKWARD, &[])?,
-            gradient: gpu.pipeline(&kernels::SIREN_LAYER_GRADIENT, &[])?,
-        })
+            software,
+            forward: Vec::new(),
+            backward: Vec::new(),
+            gradient: Vec::new(),
+        };
+        for (l, layer) in mlp.layers().iter().enumerate() {
+            let last = l + 1 == mlp.depth();
+            let kind = match mlp.activation {
+                _ if last => 2,
+                Activation::Sine { .. } => 0,
+                Activation::Relu => 1,
+            };
+            let slopes = u32::from(gradients && !last);
+            let [rows, columns] =
+                [layer.outputs, layer.inputs].map(|width| tile_side(software, width) as u32);
+            let constants = [("KIND", kind), ("SLOPES", slopes)];
+            layers.forward.push(if software {
+                let values = [("ROWS", rows), ("KIND", kind), ("SLOPES", slopes)];
+                gpu.pipeline(kernels::SIREN_LAYER_FORWARD_LANES.shader(&values), &[])?
+            } else {
+                gpu.pipeline(&kernels::SIREN_LAYER_FORWARD, &constants)?
+            });
+            if !gradients {
+                continue;
+            }
+            let [backward, gradient] = if software {
+                [
+                    kernels::SIREN_LAYER_BACKWARD_LANES.shader(&[("ROWS", columns)]),
+                    kernels::SIREN_LAYER_GRADIENT_LANES
+                        .shader(&[("ROWS", rows), ("COLUMNS", columns)]),
+                ]
+            } else {
+                [&kernels::SIREN_LAYER_BACKWARD, &kernels::SIREN_LAYER_GRADIENT]
+            };
+            layers.backward.push(gpu.pipeline(backward, &[])?);
+            layers.gradient.push(gpu.pipeline(gradient, &[])?);
+        }
+        Ok(layers)
+    }
+
+    /// Workgroups of a kernel whose tiles are `width` neurons by points.
+    fn groups(&self, work: &Work, width: usize) -> [u32; 3] {
+        let points = if self.software { VECTOR * SOFTWARE_POINTS } else { TILE };
+        let tiles = width.div_ceil(tile_side(self.software, width));
+        [work.chunk.div_ceil(points as u32), tiles as u32, work.slots]
     }
 
     /// The block of layer `l`, whose input is the coordinates for layer 0 and else the activations of
@@ -114,11 +166,7 @@ impl Layers {
         }
     }
 
-    fn tiles(n: u32) -> u32 {
-        n.div_ceil(TILE as u32)
-    }
-
-    /// `y = layer l (x)`; `slope` is written by hidden layers if this was made with slopes.
+    /// `y = layer l (x)`; `slope` is written by hidden layers if this was made with gradients.
     pub(crate) fn forward(
         &self,
         recording: &mut Recording,
@@ -126,10 +174,9 @@ impl Layers {
         work: &Work,
         [active, params, x, y, slope]: [&Buffer; 5],
     ) {
-        let block = self.block(l, work);
-        let pipeline = if l + 1 == self.mlp.depth() { &self.last } else { &self.hidden };
-        let groups = [Self::tiles(work.chunk), Self::tiles(block.outputs), work.slots];
-        recording.dispatch(pipeline, &block, &[active, params, x, y, slope], groups);
+        let groups = self.groups(work, self.mlp.layers()[l].outputs);
+        let buffers = [active, params, x, y, slope];
+        recording.dispatch(&self.forward[l], &self.block(l, work), &buffers, groups);
     }
 
     /// Turns the slopes of layer `l - 1` into its deltas, from those of layer `l`.
@@ -140,9 +187,9 @@ impl Layers {
         work: &Work,
         [active, params, delta, below]: [&Buffer; 4],
     ) {
-        let block = self.block(l, work);
-        let groups = [Self::tiles(work.chunk), Self::tiles(block.inputs), work.slots];
-        recording.dispatch(&self.backward, &block, &[active, params, delta, below], groups);
+        let groups = self.groups(work, self.mlp.layers()[l].inputs);
+        let buffers = [active, params, delta, below];
+        recording.dispatch(&self.backward[l], &self.block(l, work), &buffers, groups);
     }
 
     /// Gradient of layer `l` by segments of `segment` points; `accumulate` and `segments` as in the shader.
@@ -155,9 +202,14 @@ impl Layers {
         [delta, x, gradients]: [&Buffer; 3],
     ) {
         let block = LayerBlock { segment, accumulate, segments, ..self.block(l, work) };
-        let here = work.chunk.div_ceil(segment);
-        let groups = [Self::tiles(block.inputs) * here, Self::tiles(block.outputs), work.slots];
-        recording.dispatch(&self.gradient, &block, &[delta, x, gradients], groups);
+        let tiles = |width: u32| width.div_ceil(tile_side(self.software, width as usize) as u32);
+        let across = tiles(block.inputs) * work.chunk.div_ceil(segment);
+        let groups = if self.software {
+            [(across * tiles(block.outputs)).div_ceil(VECTOR as u32), work.slots, 1]
+        } else {
+            [across, tiles(block.outputs), work.slots]
+        };
+        recording.dispatch(&self.gradient[l], &block, &[delta, x, gradients], groups);
     }
 }
 

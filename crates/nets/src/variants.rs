@@ -44,6 +44,21 @@ pub fn all() -> Vec<Variant> {
             workgroup_bytes: 0,
         }));
     }
+    for side in [4, 16] {
+        let of = |shader| Variant { shader, constants: Vec::new(), workgroup_bytes: 0 };
+        let rows = ("ROWS", side);
+        for kind in 0..3 {
+            for slopes in 0..2 {
+                let values = [rows, ("KIND", kind), ("SLOPES", slopes)];
+                variants.push(of(weightlab_kernels::SIREN_LAYER_FORWARD_LANES.shader(&values)));
+            }
+        }
+        variants.push(of(weightlab_kernels::SIREN_LAYER_BACKWARD_LANES.shader(&[rows])));
+        for columns in [4, 16] {
+            let values = [rows, ("COLUMNS", columns)];
+            variants.push(of(weightlab_kernels::SIREN_LAYER_GRADIENT_LANES.shader(&values)));
+        }
+    }
     for kind in 0..3 {
         for slopes in 0..2 {
             variants.push(Variant {

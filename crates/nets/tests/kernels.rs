@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{Case, gpu, small_gpu, worst};
+use common::{Case, gpu, gpu_like, small_gpu, worst};
 use proptest::prelude::*;
+use weightlab_gpu::Gpu;
 use weightlab_nets::fit::{Kernel, fused, gradient};
 use weightlab_nets::{
     FitBatch, FitSettings, NetId, Status, evaluate, init, plan_fit, reference, sine,
@@ -15,17 +16,17 @@ const FORWARD: f64 = 2e-5;
 /// Gradients carry one more factor of omega_0 per layer and are compared to their largest entry.
 const GRADIENT: f64 = 2e-4;
 
-fn check_outputs(case: &Case) {
+fn check_outputs(gpu: &Gpu, case: &Case) {
     pollster::block_on(async {
         let params = case.params();
-        let got = evaluate(gpu(), &case.mlp, &params, case.nets, &case.coords).await.unwrap();
+        let got = evaluate(gpu, &case.mlp, &params, case.nets, &case.coords).await.unwrap();
         let expected = case.reference_outputs(&params);
         let error = worst(&got, &expected, 1.0);
         assert!(error < FORWARD, "outputs of {}: {error}", case.mlp.dims_text());
     });
 }
 
-fn check_gradient(case: &Case, kernel: Kernel) {
+fn check_gradient(gpu: &Gpu, case: &Case, kernel: Kernel) {
     pollster::block_on(async {
         let params = case.params();
         let name = format!("{} on {kernel:?}", case.mlp.dims_text());
@@ -38,7 +39,7 @@ fn check_gradient(case: &Case, kernel: Kernel) {
             ..Default::default()
         };
         let mut batch = FitBatch::with_kernel(
-            gpu(),
+            gpu,
             &case.mlp,
             &case.coords,
             &case.targets,
@@ -66,10 +67,10 @@ fn check_gradient(case: &Case, kernel: Kernel) {
     });
 }
 
-fn check_exact_gradient(case: &Case) {
+fn check_exact_gradient(gpu: &Gpu, case: &Case) {
     pollster::block_on(async {
         let params = case.params();
-        let got = gradient(gpu(), &case.mlp, &case.coords, &case.targets, &params).await.unwrap();
+        let got = gradient(gpu, &case.mlp, &case.coords, &case.targets, &params).await.unwrap();
         let expected = case.reference_gradients(&params);
         let error = worst(&got, &expected, case.gradient_scale(&expected));
         assert!(error < GRADIENT, "gradient of {}: {error}", case.mlp.dims_text());
@@ -87,8 +88,8 @@ fn fused_gradients_agree_with_the_reference() {
         (&[3, 20, 17, 24, 2], 130, 2),
     ] {
         let case = Case::new(dims, points, nets, 7);
-        check_outputs(&case);
-        check_exact_gradient(&case);
+        check_outputs(gpu(), &case);
+        check_exact_gradient(gpu(), &case);
     }
 }
 
@@ -98,7 +99,7 @@ fn every_placement_of_the_gpu_tile_agrees() {
     let case = Case::new(&[2, 32, 32, 1], 200, 2, 3);
     for bytes in [32_768, 16_384, 1_024] {
         let shape = fused::Shape::choose_within(bytes, &case.mlp).unwrap();
-        check_gradient(&case, Kernel::Fused(shape.into()));
+        check_gradient(gpu(), &case, Kernel::Fused(shape.into()));
     }
 }
 
@@ -108,14 +109,14 @@ fn deep_networks_agree() {
     let case = Case::new(&[2, 14, 9, 16, 3], 70, 2, 4);
     for bytes in [32_768, 1_024] {
         let shape = fused::Shape::choose_within(bytes, &case.mlp).unwrap();
-        check_gradient(&case, Kernel::Fused(shape.into()));
+        check_gradient(gpu(), &case, Kernel::Fused(shape.into()));
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
 
-    /// The tiled path has one specialisation for all architectures, so everything may be random.
+    /// The tiled path has few specialisations for all architectures, so everything may be random.
     #[test]
     fn tiled_kernels_agree_with_the_reference(
         dims in prop::collection::vec(1usize..=140, 1..5),
@@ -129,8 +130,10 @@ proptest! {
         all.extend(dims);
         all.push(outputs);
         let case = Case::new(&all, points, nets, seed);
-        check_outputs(&case);
-        check_gradient(&case, Kernel::Tiled);
+        for gpu in [gpu(), gpu_like()] {
+            check_outputs(gpu, &case);
+            check_gradient(gpu, &case, Kernel::Tiled);
+        }
     }
 
     #[test]
@@ -150,8 +153,10 @@ proptest! {
 #[test]
 fn a_signal_in_chunks_agrees() {
     let case = Case::new(&[2, 200, 180, 2], 2000, 1, 6);
-    check_gradient(&case, Kernel::Tiled);
-    check_exact_gradient(&case);
+    for gpu in [gpu(), gpu_like()] {
+        check_gradient(gpu, &case, Kernel::Tiled);
+        check_exact_gradient(gpu, &case);
+    }
 }
 
 #[test]

@@ -6,24 +6,7 @@
 // each thread owns rows 4 r + {0..3} and 32 + 4 r + {0..3} and column quads c and 8 + c. Operands go
 // through two 4 kB tiles of workgroup memory, 16 deep; four vec4 loads feed 64 multiply-adds.
 
-struct Layer {
-  inputs: u32,
-  outputs: u32,
-  weight: u32,        // offset of the layer's weight in a parameter vector
-  bias: u32,
-  param_count: u32,
-  first: u32,         // of active_nets
-  chunk: u32,         // padded points of a chunk
-  x_offset: u32,      // input: first element, row stride and slot stride (0: shared by all)
-  x_row: u32,
-  x_slot: u32,
-  segment: u32,       // gradient: points of a segment,
-  accumulate: u32,    //   1: add to what earlier chunks wrote,
-  segments: u32,      //   segments of a chunk
-  omega: f32,
-  offset: f32,        // added to the output
-  pad: u32,
-}
+//#include siren/parts/layer_block.wgsl
 
 const TILE: u32 = 64u;
 const DEPTH: u32 = 16u;
