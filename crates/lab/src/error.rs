@@ -4,6 +4,7 @@ use crate::message::Failed;
 use thiserror::Error;
 use weightlab_data::{SourceError, StoreError, TorchError, ZooError};
 use weightlab_gpu::GpuError;
+use weightlab_learn::NetworkError;
 use weightlab_nets::symmetry::SymmetryError;
 use weightlab_nets::{EvalError, FitError, MlpError};
 use weightlab_tensor::TensorError;
@@ -30,6 +31,9 @@ pub enum LabError {
     /// Tensors; errors of the GPU are [`LabError::Gpu`].
     #[error(transparent)]
     Tensor(TensorError),
+    /// A model.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The zoo.
     #[error(transparent)]
     Zoo(Box<ZooError>),
@@ -223,6 +227,7 @@ impl LabError {
                 "use smaller batches, or another --device"
             }
             LabError::Tensor(_) => "this is a defect of the program: please report it",
+            LabError::Network(_) => "correct the model's options, or give the file of this model",
             LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) | LabError::Symmetry(_) => {
                 "correct the option; `weightlab help` explains it"
             }

@@ -10,12 +10,12 @@ use crate::run::{Captured, capture, cargo, command, root, run, shown, target_dir
 
 const SET: &str = "testdata/golden/dws";
 /// The groups that have to pass; every other one may be unsupported, but not fail.
-const REQUIRED: [&str; 8] =
-    ["siren_nets", "siren_fit", "aug", "match", "mixup", "pipeline", "ntxent", "optim"];
+const REQUIRED: [&str; 9] =
+    ["siren_nets", "siren_fit", "aug", "match", "mixup", "pipeline", "ntxent", "optim", "dws"];
 
 /// A value of every kind that a group compares, and the cases that compare it: `(group, cases, place)`. A place is a
-/// tensor of the group's file or, with a slash, a number in the manifest.
-const PLACES: [(&str, &[&str], &str); 16] = [
+/// tensor of the group's file, or `file:tensor`, or, with a slash, a number in the manifest.
+const PLACES: [(&str, &[&str], &str); 23] = [
     ("siren_nets", &["img.0"], "img.0.out"),
     ("siren_fit", &["fit.0.out", "fit.0.mse"], "fit.0.out"),
     ("siren_fit", &["traj.after10"], "traj.after10.seq.1.weight"),
@@ -32,6 +32,21 @@ const PLACES: [(&str, &[&str], &str); 16] = [
     ("ntxent", &["b"], "b.logits"),
     ("ntxent", &["projection"], "proj.grad.0.weight"),
     ("optim", &["sgd"], "sgd.trajectory"),
+    ("dws", &["dws_odd.logits"], "dws_odd:logits"),
+    ("dws", &["dws_odd.layers"], "dws_odd:sub.layers.layers.3.weight_to_bias.layers.0_2"),
+    (
+        "dws",
+        &["dws_deep.gradients"],
+        "dws_deep:grad.layers.layers.0.bias_to_weight.layers.0_1.layer.set_layer.mab.fc_q.weight",
+    ),
+    ("dws", &["dws_img.input_gradients"], "dws_img:gradin.w.1"),
+    ("dws", &["ds_mean_fc2.layers"], "dws_variants:ds_mean_fc2.layer.layers.layers.3.w.1"),
+    (
+        "dws",
+        &["sab_max_bn.statistics"],
+        "dws_variants:sab_max_bn.buf.layers.layers.1.weights_bn.1.running_var",
+    ),
+    ("dws", &["sab_max_bn.evaluation"], "dws_variants:sab_max_bn.logits_eval"),
 ];
 
 /// How many cases of a group ended how.
@@ -177,8 +192,12 @@ fn copy_with_wrong_values(from: &Path, to: &Path) -> Result<()> {
     }
     for (group, _, place) in PLACES {
         let number = place.starts_with('/');
-        let name = if number { "manifest.json".to_owned() } else { format!("{group}.safetensors") };
-        let file = to.join(name);
+        let (file, place) = match place.split_once(':') {
+            Some((file, tensor)) => (format!("{file}.safetensors"), tensor),
+            None if number => ("manifest.json".to_owned(), place),
+            None => (format!("{group}.safetensors"), place),
+        };
+        let file = to.join(file);
         let mut bytes = std::fs::read(&file).with_context(|| format!("{}", file.display()))?;
         match number {
             true => falsify_number(&mut bytes, place),
@@ -233,8 +252,9 @@ mod tests {
 {"group":"pipeline","case":"none","status":"pass","worst":0.0}
 {"group":"ntxent","case":"a","status":"pass","worst":0.0}
 {"group":"optim","case":"sgd","status":"pass","worst":0.0}
-{"group":"dws","case":"sab_sum","status":"unsupported"}
-{"summary":{"pass":9,"fail":0,"unsupported":1},"adapter":"llvmpipe"}
+{"group":"dws","case":"sab_sum.logits","status":"pass","worst":0.0}
+{"group":"other","case":"a","status":"unsupported"}
+{"summary":{"pass":10,"fail":0,"unsupported":1},"adapter":"llvmpipe"}
 "#;
 
     #[test]
@@ -247,13 +267,13 @@ mod tests {
     #[test]
     fn reports_that_must_not_pass() {
         let fails = GOOD.replacen("pass\",\"worst\":0.5", "fail\",\"worst\":1.5", 1);
-        let fails = fails.replace("\"pass\":9,\"fail\":0", "\"pass\":8,\"fail\":1");
+        let fails = fails.replace("\"pass\":10,\"fail\":0", "\"pass\":9,\"fail\":1");
         let failed = read_report(&fails).unwrap();
         assert_eq!(failed["siren_nets"].failed, BTreeSet::from(["odd".to_owned()]));
         assert!(judge(&failed).is_err(), "a failed case");
         let unsupported = GOOD.replacen("pass\",\"worst\":0.1", "unsupported\",\"worst\":0.0", 1);
         let unsupported = unsupported
-            .replace("\"pass\":9", "\"pass\":8")
+            .replace("\"pass\":10", "\"pass\":9")
             .replace("supported\":1", "supported\":2");
         assert!(
             judge(&read_report(&unsupported).unwrap()).is_err(),
@@ -267,7 +287,7 @@ mod tests {
         let cut = GOOD.rsplit_once("{\"summary").unwrap().0;
         assert!(read_report(cut).is_err(), "no summary");
         assert!(
-            read_report(&GOOD.replace("\"pass\":9", "\"pass\":10")).is_err(),
+            read_report(&GOOD.replace("\"pass\":10", "\"pass\":11")).is_err(),
             "a summary that does not add up"
         );
         assert!(

@@ -1,6 +1,7 @@
 //! A golden set: `manifest.json` and safetensors files.
 
 use crate::error::LabError;
+use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +16,9 @@ struct Manifest {
     /// `tensors[file][name] = [dtype, shape, role, tolerance, ..]`
     #[serde(default)]
     tensors: BTreeMap<String, BTreeMap<String, Value>>,
+    /// `patterns[file][pattern]`, of tensors that are not listed one by one.
+    #[serde(default)]
+    patterns: BTreeMap<String, BTreeMap<String, Value>>,
     cases: Cases,
 }
 
@@ -65,7 +69,53 @@ impl Golden {
 pub(super) struct Set<S: Store> {
     store: S,
     manifest: Manifest,
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, File>,
+}
+
+/// A safetensors file with its header, which is parsed once: those of models list more than a thousand tensors.
+#[derive(Debug)]
+struct File {
+    name: String,
+    metadata: Metadata,
+    /// What follows the header.
+    data: Vec<u8>,
+}
+
+impl File {
+    fn new(name: String, bytes: &[u8]) -> Result<File, LabError> {
+        let wrong = |e: safetensors::SafeTensorError| {
+            golden_error(&name, e.to_string(), "a safetensors file")
+        };
+        SafeTensors::deserialize(bytes).map_err(wrong)?;
+        let (length, metadata) = SafeTensors::read_metadata(bytes).map_err(wrong)?;
+        let data = bytes.get(8 + length..).unwrap_or_default().to_vec();
+        Ok(File { name, metadata, data })
+    }
+
+    /// Shape and values of a tensor.
+    fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>), LabError> {
+        let wrong = |what: String, expected: &str| golden_error(&self.name, what, expected);
+        let info = self.metadata.info(name).ok_or_else(|| {
+            wrong(format!("there is no tensor {name}"), "every tensor of the manifest")
+        })?;
+        let data = self.data.get(info.data_offsets.0..info.data_offsets.1).unwrap_or_default();
+        let values = match info.dtype {
+            Dtype::F64 => data.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
+            Dtype::F32 => {
+                data.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
+            }
+            Dtype::I64 => {
+                data.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64).collect()
+            }
+            Dtype::I8 => data.iter().map(|&b| f64::from(b as i8)).collect(),
+            Dtype::U8 => data.iter().map(|&b| f64::from(b)).collect(),
+            other => {
+                let expected = "F32, F64, I64, I8 or U8";
+                return Err(wrong(format!("{name}: type {other:?}"), expected));
+            }
+        };
+        Ok((info.shape.clone(), values))
+    }
 }
 
 impl<S: Store> Set<S> {
@@ -122,41 +172,36 @@ impl<S: Store> Set<S> {
     /// A tensor, checked against the manifest.
     pub(super) async fn tensor(&mut self, file: &str, name: &str) -> Result<Golden, LabError> {
         let (shape, tolerance) = self.described(file, name)?;
-        let path = format!("{file}.safetensors");
-        if !self.files.contains_key(file) {
-            let bytes = self.store.read(&path).await?;
-            self.files.insert(file.to_owned(), bytes);
-        }
-        let wrong = |what: String, expected: &str| golden_error(&path, what, expected);
-        let bytes = self.files.get(file).map(Vec::as_slice).unwrap_or_default();
-        let tensors = SafeTensors::deserialize(bytes)
-            .map_err(|e| wrong(e.to_string(), "a safetensors file"))?;
-        let view = tensors
-            .tensor(name)
-            .map_err(|e| wrong(e.to_string(), "every tensor of the manifest"))?;
-        if view.shape() != shape {
-            return Err(wrong(
-                format!("{name}: shape {:?}", view.shape()),
+        let file = self.file(file).await?;
+        let (stored, values) = file.tensor(name)?;
+        if stored != shape {
+            return Err(golden_error(
+                &file.name,
+                format!("{name}: shape {stored:?}"),
                 &format!("{shape:?} as in the manifest"),
             ));
         }
-        let data = view.data();
-        let values = match view.dtype() {
-            Dtype::F64 => data.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
-            Dtype::F32 => {
-                data.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
-            }
-            Dtype::I64 => {
-                data.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64).collect()
-            }
-            Dtype::I8 => data.iter().map(|&b| f64::from(b as i8)).collect(),
-            Dtype::U8 => data.iter().map(|&b| f64::from(b)).collect(),
-            other => {
-                let expected = "F32, F64, I64, I8 or U8";
-                return Err(wrong(format!("{name}: type {other:?}"), expected));
-            }
-        };
         Ok(Golden { shape, values, tolerance })
+    }
+
+    /// A tensor that the manifest does not list by itself.
+    pub(super) async fn unlisted(&mut self, file: &str, name: &str) -> Result<Golden, LabError> {
+        let (shape, values) = self.file(file).await?.tensor(name)?;
+        Ok(Golden { shape, values, tolerance: Tolerance { atol: 0.0, rtol: 0.0 } })
+    }
+
+    /// What the manifest says of tensors of a pattern, at a pointer into it.
+    pub(super) fn pattern(&self, file: &str, pattern: &str, pointer: &str) -> Option<&Value> {
+        self.manifest.patterns.get(file)?.get(pattern)?.pointer(pointer)
+    }
+
+    async fn file(&mut self, file: &str) -> Result<&File, LabError> {
+        if !self.files.contains_key(file) {
+            let path = format!("{file}.safetensors");
+            let bytes = self.store.read(&path).await?;
+            self.files.insert(file.to_owned(), File::new(path, &bytes)?);
+        }
+        Ok(&self.files[file])
     }
 
     fn described(&self, file: &str, name: &str) -> Result<(Vec<usize>, Tolerance), LabError> {

@@ -1,6 +1,7 @@
 //! Conformance of an adapter: kernels against plain references, and golden values of published code.
 
 mod builtin;
+mod dws;
 mod golden;
 mod pipeline;
 mod siren;
@@ -157,6 +158,7 @@ enum Task {
     NtXent(String),
     Projection,
     Optim(String),
+    Dws(dws::Task),
     Unsupported { group: String, case: String },
 }
 
@@ -182,6 +184,7 @@ impl<S: Store> Check<S> {
                 pipeline::PIPELINE => todo.push_back(Task::Pipeline(case)),
                 tensor::NT_XENT => todo.push_back(Task::NtXent(case)),
                 tensor::OPTIM => todo.push_back(Task::Optim(case)),
+                dws::DWS => todo.extend(dws::tasks(&case).into_iter().map(Task::Dws)),
                 _ => todo.push_back(Task::Unsupported { group, case }),
             }
         }
@@ -220,6 +223,7 @@ impl<S: Store> Check<S> {
                 (Task::NtXent(case), Some(set)) => tensor::nt_xent(&self.gpu, set, &case).await?,
                 (Task::Projection, Some(set)) => tensor::projection(&self.gpu, set).await?,
                 (Task::Optim(case), Some(set)) => tensor::optim(&self.gpu, set, &case).await?,
+                (Task::Dws(task), Some(set)) => dws::run(&self.gpu, set, &task).await?,
                 (_, None) => Vec::new(),
             };
             self.ready.extend(cases);
