@@ -9,7 +9,9 @@ use std::str::FromStr;
 use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
 
-pub use pairs::{AlignArgs, AlignOrder, MixArgs, PathArgs, PathMethod};
+pub use pairs::{
+    AlignArgs, AlignOrder, ExperimentCommand, MidpointArgs, MixArgs, PathArgs, PathMethod,
+};
 
 /// Weight spaces on your own GPU: images become small neural networks, and the networks are the data.
 #[derive(Debug, Parser)]
@@ -68,6 +70,9 @@ pub enum Command {
     Export(ExportArgs),
     /// Read networks of other programs into a zoo
     Import(ImportArgs),
+    /// Answer a question about weight spaces by measuring
+    #[command(subcommand)]
+    Experiment(ExperimentCommand),
     /// Measure speed
     #[command(subcommand)]
     Bench(BenchCommand),

@@ -80,3 +80,28 @@ fn impossible_paths() {
     refused(&["--pair", "0,1", "--steps", "1", "--out", "x.png"], &["--steps 1", "101"]);
     refused(&["--pair", "0,1", "--method", "best", "--out", "x.png"], &["best", "signed"]);
 }
+
+#[test]
+fn midpoints_of_many_pairs() {
+    let dir = tempdir().unwrap();
+    zoo(dir.path());
+    let line =
+        ["experiment", "midpoints", "zoo", "--same", "image", "--pairs", "5", "--out", "mid"];
+    let said = ok(dir.path(), &line);
+    for word in ["direct", "random", "aligned", "signed", "95 %", "5 pairs of the same image"] {
+        assert!(said.stdout.contains(word), "{said:?}");
+    }
+    let csv = fs::read_to_string(dir.path().join("mid/midpoints.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 5 * 4);
+    let said = ok(dir.path(), &[&line[..7], &["--json"]].concat());
+    let rows = said.last()["finished"]["rows"].as_array().unwrap().clone();
+    let mean = |column: &str| rows[3][column]["mean"].as_f64().unwrap();
+    let signed = csv.lines().filter_map(|l| {
+        let row: Vec<&str> = l.split(',').collect();
+        (row[2] == "signed").then(|| row[3].parse::<f64>().unwrap())
+    });
+    assert!((signed.sum::<f64>() / 5.0 - mean("mse_blend")).abs() < 1e-12);
+    // Every image is of a class of its own.
+    let line = ["experiment", "midpoints", "zoo", "--pairs", "5"];
+    refused(dir.path(), &line, 2, &["too few pairs of the same class", "--pairs"]);
+}

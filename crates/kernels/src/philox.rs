@@ -51,6 +51,8 @@ pub enum Purpose {
     EpochOrder = 18,
     /// Which objects are held out for validation. Counter: (object, 0, 0, purpose).
     HoldOut = 19,
+    /// Choice of networks for an experiment. Counter: (which, attempt, 0, purpose).
+    Sample = 20,
 }
 
 /// The last word of a counter for a purpose that occurs several times, as the same augmentation at

@@ -84,6 +84,28 @@ pub enum LabError {
         /// How many are possible.
         most: usize,
     },
+    /// A zoo that does not keep the images that were fitted.
+    #[error("{store}: does not keep the images of all its networks; use a zoo that `fit` wrote")]
+    NoImages {
+        /// Which store.
+        store: String,
+    },
+    /// Not enough pairs of the kind wanted.
+    #[error(
+        "{store}: holds too few pairs of the same {kin}: {found} of {wanted} were found; lower --pairs, or use a \
+         larger zoo{}",
+        if *kin == "image" { " (fit with --views 2)" } else { " with labels" }
+    )]
+    TooFewPairs {
+        /// Which store.
+        store: String,
+        /// "class" or "image".
+        kin: &'static str,
+        /// As asked for.
+        wanted: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// A position beyond the end of a zoo.
     #[error("{store}: has no network {index}: it holds {nets}, counted from 0")]
     NoSuchNet {
@@ -242,6 +264,8 @@ impl LabError {
             LabError::Offset { .. } | LabError::Zero { .. } | LabError::Steps { .. } => {
                 "correct the option"
             }
+            LabError::NoImages { .. } => "use a zoo that `fit` wrote",
+            LabError::TooFewPairs { .. } => "lower --pairs, or use a larger zoo",
             LabError::NoSuchNet { .. } => "`weightlab inspect` says how many networks there are",
             LabError::PairsLine { .. } | LabError::NoPairs { .. } => {
                 "give two positions of networks per line; # begins a comment"
@@ -333,6 +357,7 @@ impl LabError {
                 | LabError::Offset { .. }
                 | LabError::Zero { .. }
                 | LabError::Steps { .. }
+                | LabError::TooFewPairs { .. }
                 | LabError::NoSuchNet { .. }
                 | LabError::NoOperation
                 | LabError::SheetTooLarge { .. }

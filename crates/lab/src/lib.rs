@@ -13,6 +13,7 @@ pub mod check;
 mod contact_sheet;
 pub mod derive;
 mod error;
+pub mod experiment;
 pub mod fit;
 pub mod job;
 pub mod message;

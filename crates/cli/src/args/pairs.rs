@@ -1,9 +1,10 @@
 //! The command line of what is done to pairs of networks.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
 use weightlab_lab::derive::split_index;
+use weightlab_lab::experiment::midpoints::Kin;
 use weightlab_nets::align::Method;
 use weightlab_nets::mix::{Lambda, Mix};
 
@@ -166,6 +167,50 @@ impl FromStr for Positions {
         split_index(text)
             .map(|(a, b)| Positions(a, b))
             .ok_or_else(|| "expected positions of two networks, such as 3,17".to_owned())
+    }
+}
+
+/// What to find out.
+#[derive(Debug, Subcommand)]
+pub enum ExperimentCommand {
+    /// What networks half way between two others draw, under every way of mixing, over many pairs
+    Midpoints(MidpointArgs),
+}
+
+/// Options of `experiment midpoints`.
+#[derive(Debug, Args)]
+pub struct MidpointArgs {
+    /// Folder of a zoo of labelled pictures, as `fit` writes it
+    pub zoo: PathBuf,
+    /// Pairs
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub pairs: usize,
+    /// Pairs of different images of one class, or of networks of one image (fit with --views 2)
+    #[arg(long, value_enum, default_value = "class")]
+    pub same: KinArg,
+    /// Key of the choice of pairs, of random permutations and orders
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder for midpoints.csv, with a line per pair and method
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `--same`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KinArg {
+    /// Different images of one class
+    Class,
+    /// Networks of one image
+    Image,
+}
+
+impl From<KinArg> for Kin {
+    fn from(kin: KinArg) -> Kin {
+        match kin {
+            KinArg::Class => Kin::Class,
+            KinArg::Image => Kin::Image,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod devices;
 pub mod drive;
+pub mod experiment;
 pub mod fit;
 pub mod inspect;
 pub mod merge;

@@ -1,0 +1,3 @@
+//! Tables and figures of the papers, and answers to questions of our own, each by one command.
+
+pub mod midpoints;
