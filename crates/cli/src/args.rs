@@ -10,7 +10,8 @@ use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
 
 pub use pairs::{
-    AlignArgs, AlignOrder, ExperimentCommand, MidpointArgs, MixArgs, PathArgs, PathMethod,
+    AlignArgs, AlignOrder, AugmentationArgs, ExperimentCommand, MidpointArgs, MixArgs, PathArgs,
+    PathMethod,
 };
 
 /// Weight spaces on your own GPU: images become small neural networks, and the networks are the data.

@@ -105,3 +105,30 @@ fn midpoints_of_many_pairs() {
     let line = ["experiment", "midpoints", "zoo", "--pairs", "5"];
     refused(dir.path(), &line, 2, &["too few pairs of the same class", "--pairs"]);
 }
+
+#[test]
+fn the_figure_of_augmentations() {
+    let dir = tempdir().unwrap();
+    let line = ["experiment", "augmentations", "--out", "figure", "--nets", "2", "--steps", "5"];
+    let said = ok(dir.path(), &line);
+    for word in ["siren-negation", "rotate:degrees=30", "mix", "augmentations.html"] {
+        assert!(said.stdout.contains(word), "{said:?}");
+    }
+    let written = files(&dir.path().join("figure"));
+    let names: Vec<&str> = written.iter().map(|f| f.0.as_str()).collect();
+    assert_eq!(names, ["augmentations.html", "augmentations.png"]);
+    assert!(written[1].1.starts_with(b"\x89PNG"));
+    // Of a zoo, and the same figure from the same seed.
+    zoo(dir.path());
+    for out in ["a", "b"] {
+        let line = ["experiment", "augmentations", "--zoo", "zoo", "--out", out, "--json"];
+        let rows = ok(dir.path(), &line).last()["augmentations"]["rows"].clone();
+        let bias = rows.as_array().unwrap().iter().find(|r| r["name"] == "siren-bias").unwrap();
+        assert!(bias["change"]["of_range"].as_f64().unwrap() < 1e-5, "{bias}");
+    }
+    assert!(files(&dir.path().join("a")) == files(&dir.path().join("b")));
+    let line = ["experiment", "augmentations", "--zoo", "none", "--out", "c"];
+    refused(dir.path(), &line, 1, &["none", "no such folder"]);
+    let line = ["experiment", "augmentations", "--nets", "99", "--out", "c"];
+    refused(dir.path(), &line, 2, &["99", "16"]);
+}

@@ -23,6 +23,7 @@ pub mod path;
 pub mod picture;
 pub mod report;
 pub mod stats;
+mod strips;
 
 pub use align::{AlignJob, AlignOptions};
 pub use augment::{AugmentJob, AugmentOptions};

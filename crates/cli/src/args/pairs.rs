@@ -175,6 +175,28 @@ impl FromStr for Positions {
 pub enum ExperimentCommand {
     /// What networks half way between two others draw, under every way of mixing, over many pairs
     Midpoints(MidpointArgs),
+    /// What every augmentation does to the picture that a network draws, as PNG and HTML
+    Augmentations(AugmentationArgs),
+}
+
+/// Options of `experiment augmentations`.
+#[derive(Debug, Args)]
+pub struct AugmentationArgs {
+    /// Folder for augmentations.png and augmentations.html
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Folder of networks that are pictures [default: networks fitted to built-in images]
+    #[arg(long, value_name = "ZOO")]
+    pub zoo: Option<PathBuf>,
+    /// Built-in images, of different classes
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=16), conflicts_with = "zoo")]
+    pub nets: u64,
+    /// Most optimiser steps per network
+    #[arg(long, value_name = "N", default_value_t = 1000, conflicts_with = "zoo")]
+    pub steps: u32,
+    /// Key of all random numbers: the same seed gives the same figure
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// Options of `experiment midpoints`.

@@ -1,21 +1,71 @@
 //! `weightlab experiment`.
 
 use super::drive::drive;
+use super::fit::End;
 use super::{open_gpu, open_zoo, table, write_file};
-use crate::args::{ExperimentCommand, Global, MidpointArgs};
+use crate::args::{AugmentationArgs, ExperimentCommand, Global, MidpointArgs};
 use crate::interrupt;
 use crate::output::Out;
 use anyhow::Result;
+use serde_json::json;
 use std::process::ExitCode;
+use weightlab_data::MemStore;
+use weightlab_lab::experiment::augmentations::{augmentations, one_of_each_class};
 use weightlab_lab::experiment::midpoints::{Finished, Mean, MidpointJob, MidpointOptions};
+use weightlab_lab::fit::default_dims;
 use weightlab_lab::message::Message;
 use weightlab_lab::meter::duration_text;
+use weightlab_lab::{FitJob, FitOptions, LabError, builtin};
+use weightlab_nets::{Convention, FitSettings, Mlp};
+
+/// What to say when a job takes too long to end.
+const AGAIN: &str = "nothing to clean up: run it again whenever you like";
 
 /// Runs an experiment.
 pub async fn run(global: &Global, out: &Out, command: &ExperimentCommand) -> Result<ExitCode> {
     match command {
         ExperimentCommand::Midpoints(args) => midpoints(global, out, args).await,
+        ExperimentCommand::Augmentations(args) => figure(global, out, args).await,
     }
+}
+
+async fn figure(global: &Global, out: &Out, args: &AugmentationArgs) -> Result<ExitCode> {
+    let figure = if let Some(path) = &args.zoo {
+        let zoo = open_zoo(path).await?;
+        augmentations(&open_gpu(global).await?, &zoo, args.seed).await?
+    } else {
+        let gpu = open_gpu(global).await?;
+        let images = builtin::fashion_mnist().map_err(LabError::from)?;
+        let images = one_of_each_class(&images, args.nets as usize);
+        let dims = default_dims(images.channels);
+        let mlp = Mlp::new(&dims, Convention::Dwsnets).map_err(LabError::from)?;
+        let settings = FitSettings { max_steps: args.steps, ..FitSettings::default() };
+        let options = FitOptions { settings, seed: args.seed, ..FitOptions::default() };
+        let mut job = FitJob::new(&gpu, images, &mlp, options, MemStore::new()).await?;
+        match super::fit::drive(&mut job, out, AGAIN).await? {
+            End::Finished(_) => {}
+            End::Interrupted => {
+                interrupt::tell(None);
+                return Ok(ExitCode::from(interrupt::CODE));
+            }
+        }
+        augmentations(&gpu, job.zoo(), args.seed).await?
+    };
+    let [png, html] = ["png", "html"].map(|end| args.out.join(format!("augmentations.{end}")));
+    write_file(&png, &figure.png()?).await?;
+    write_file(&html, figure.html()?.as_bytes()).await?;
+    let rows = figure.rows.iter().filter(|r| !r.op.is_empty());
+    let objects: Vec<_> =
+        rows.clone().map(|r| json!({"name": r.name, "op": r.op, "change": r.change})).collect();
+    let files = [&png, &html].map(|f| f.display().to_string());
+    out.object(&json!({"augmentations": {"files": files, "rows": objects}}));
+    let number = |x: Option<f64>| x.map_or("not finite".to_owned(), |x| format!("{x:.1e}"));
+    let mut lines =
+        vec![["augmentation", "max |f - f'|", "mean squared"].map(str::to_owned).to_vec()];
+    lines.extend(rows.map(|r| vec![r.op.clone(), number(r.change.max), number(r.change.mse)]));
+    out.line(&table(&lines));
+    out.line(&format!("{}\n{} (open it in a browser)", files[0], files[1]));
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn midpoints(global: &Global, out: &Out, args: &MidpointArgs) -> Result<ExitCode> {
@@ -23,7 +73,7 @@ async fn midpoints(global: &Global, out: &Out, args: &MidpointArgs) -> Result<Ex
     let gpu = open_gpu(global).await?;
     let options = MidpointOptions { pairs: args.pairs, kin: args.same.into(), seed: args.seed };
     let mut job = MidpointJob::new(&gpu, &zoo, options).await?;
-    let finished = drive(&mut job, out, "nothing to clean up: run it again", |_, message| {
+    let finished = drive(&mut job, out, AGAIN, |_, message| {
         if let Message::Started(s) = message {
             out.note(&format!(
                 "midpoints of {} pairs of {} of the same {}, {} points, on {}",

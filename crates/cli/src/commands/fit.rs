@@ -8,7 +8,7 @@ use crate::progress::Line;
 use crate::tell::JobFailed;
 use anyhow::Result;
 use std::process::ExitCode;
-use weightlab_data::{DirStore, ImageSet, SourceOptions, open_source};
+use weightlab_data::{DirStore, ImageSet, SourceOptions, Store, open_source};
 use weightlab_lab::fit::default_dims;
 use weightlab_lab::message::{Finished, Message, Metric, Started};
 use weightlab_lab::meter::{bytes_text, duration_text, networks_text};
@@ -120,7 +120,7 @@ pub enum End {
 
 /// Pulls a job to its end, showing what it says. `remedy` is what to do after an interruption, where a
 /// fit cannot be resumed.
-pub async fn drive(job: &mut FitJob<DirStore>, out: &Out, remedy: &'static str) -> Result<End> {
+pub async fn drive<S: Store>(job: &mut FitJob<S>, out: &Out, remedy: &'static str) -> Result<End> {
     let (mut started, mut metrics) = (None, Vec::new());
     let mut diverged = 0;
     let see = |line: &Line, message: &Message| match message {

@@ -1,3 +1,4 @@
 //! Tables and figures of the papers, and answers to questions of our own, each by one command.
 
+pub mod augmentations;
 pub mod midpoints;

@@ -3,60 +3,40 @@
 use super::{Path, PathPoint, Strip};
 use crate::error::LabError;
 use crate::picture::{self, Canvas, GLYPH};
+use crate::strips::{
+    self, BEHIND, BLUE, FAINT, GREEN, GREY, INK, Layout, MARGIN, ORANGE, PAPER, PURPLE, RULE,
+};
 use weightlab_nets::mix::Mix;
 
-const PAPER: [u8; 3] = [250, 250, 248];
-const INK: [u8; 3] = [30, 30, 34];
-const FAINT: [u8; 3] = [110, 110, 118];
-const RULE: [u8; 3] = [222, 222, 218];
-
-/// Pixels around everything.
-const MARGIN: usize = 24;
 /// Width of the column with the names of the strips.
 const NAMES: usize = 232;
-/// Width of the column behind the strips.
-const WORST: usize = 124;
-/// Least side of an image; small ones are enlarged by whole factors.
-const SIDE: usize = 84;
-/// Between two images, and between two strips.
-const GAP: usize = 4;
-const ROW_GAP: usize = 14;
 /// Images in a strip at most: of more steps some are drawn.
 const SHOWN: usize = 11;
 /// Height of the charts.
 const CHART: usize = 250;
 
-/// Name, colour and two lines about what was done. The colours are Okabe and Ito's, which colour-blind people tell apart.
+/// Name, colour and two lines about what was done.
 fn style(strip: &Strip) -> (&'static str, [u8; 3], [&'static str; 2]) {
     match strip.method {
-        None => ("pixels", [120, 120, 126], ["the two images averaged:", "no networks at all"]),
-        Some(Mix::Direct) => ("direct", [213, 94, 0], ["weights averaged as", "they are"]),
-        Some(Mix::Random) => {
-            ("random", [204, 121, 167], ["neurons of the second", "shuffled first"])
-        }
-        Some(Mix::Aligned) => {
-            ("aligned", [0, 114, 178], ["neurons matched first,", "then averaged"])
-        }
-        Some(Mix::Signed) => {
-            ("signed", [0, 158, 115], ["matched with signs and", "phases, then averaged"])
-        }
+        None => ("pixels", GREY, ["the two images averaged:", "no networks at all"]),
+        Some(Mix::Direct) => ("direct", ORANGE, ["weights averaged as", "they are"]),
+        Some(Mix::Random) => ("random", PURPLE, ["neurons of the second", "shuffled first"]),
+        Some(Mix::Aligned) => ("aligned", BLUE, ["neurons matched first,", "then averaged"]),
+        Some(Mix::Signed) => ("signed", GREEN, ["matched with signs and", "phases, then averaged"]),
     }
 }
 
 pub(super) fn draw(path: &Path) -> Result<Vec<u8>, LabError> {
     let [h, w, channels] = path.shape;
-    let scale = SIDE.div_ceil(h.max(w)).max(1);
-    let (shown_h, shown_w) = (h * scale, w * scale);
     let steps = path.strips.first().map_or(0, |s| s.points.len());
     let count = steps.min(SHOWN);
     // Both ends and what lies evenly between them.
     let picks: Vec<usize> =
         (0..count).map(|i| (i * (steps - 1) + (count - 1) / 2) / (count - 1).max(1)).collect();
-    let left = MARGIN + NAMES;
-    let strip_width = count * (shown_w + GAP) - GAP;
-    let width = left + strip_width.max(480) + WORST + MARGIN;
+    let layout = Layout::new(path.shape, NAMES, count);
+    let width = layout.behind().max(MARGIN + NAMES + 480) + BEHIND + MARGIN;
     let header = MARGIN + 3 * 2 * GLYPH + 44;
-    let row = shown_h + ROW_GAP;
+    let row = layout.row();
     let charts = header + path.strips.len() * row + 3 * GLYPH + 30;
     let height = charts + CHART + 6 * GLYPH + MARGIN;
     let mut canvas = Canvas::new(height, width, PAPER);
@@ -74,36 +54,33 @@ pub(super) fn draw(path: &Path) -> Result<Vec<u8>, LabError> {
 
     let line = header - 2 * GLYPH - 2;
     canvas.text((line, MARGIN), 1, "share t of the second", FAINT);
-    let after = left + strip_width + 14;
+    let after = layout.behind();
     canvas.text((line - 10, after), 1, "greatest", FAINT);
     canvas.text((line, after), 1, "error", FAINT);
     for (i, &pick) in picks.iter().enumerate() {
         let t = path.strips[0].points[pick].t;
         let text = if t == 0.0 || t == 1.0 { format!("{t}") } else { format!("{t:.2}") };
-        let x = left + i * (shown_w + GAP) + (shown_w.saturating_sub(GLYPH * text.len())) / 2;
-        canvas.text((line, x), 1, &text, INK);
+        layout.head(&mut canvas, line, i, &text);
     }
     for (s, strip) in path.strips.iter().enumerate() {
-        let top = header + s * row;
         let (name, color, what) = style(strip);
-        canvas.fill((top, MARGIN), (shown_h, 6), color);
-        canvas.text((top + 6, MARGIN + 18), 2, name, INK);
-        for (k, text) in what.iter().enumerate() {
-            canvas.text((top + 30 + 12 * k, MARGIN + 18), 1, text, FAINT);
-        }
-        if let Some(distance) = strip.squared_distance {
-            let text = format!("distance^2 {distance:.3}");
-            canvas.text((top + 60, MARGIN + 18), 1, &text, FAINT);
-        }
+        let mut lines = what.map(str::to_owned).to_vec();
+        lines.extend(strip.squared_distance.map(|d| format!("distance^2 {d:.3}")));
         let each = h * w * channels;
-        for (i, &pick) in picks.iter().enumerate() {
+        let picture = |pick: &usize| {
             let image = &strip.images[pick * each..(pick + 1) * each];
-            let pixels = picture::to_pixels(image, path.mlp.target_range);
-            let at = (top, left + i * (shown_w + GAP));
-            canvas.picture(at, (shown_h, shown_w), &pixels, path.shape);
-        }
+            picture::to_pixels(image, path.mlp.target_range)
+        };
+        let pictures: Vec<Vec<u8>> = picks.iter().map(picture).collect();
         let worst = strip.points.iter().map(|p| p.mse_blend).fold(0.0, f64::max);
-        canvas.text((top + shown_h / 2 - GLYPH, after), 2, &format!("{worst:.3}"), color);
+        let strip = strips::Strip {
+            color,
+            name,
+            lines: &lines,
+            pictures: &pictures,
+            figure: &format!("{worst:.3}"),
+        };
+        layout.draw(&mut canvas, header + s * row, &strip);
     }
 
     let half = (width - 2 * MARGIN - 40) / 2;

@@ -1,7 +1,7 @@
 //! What a fit came to, as a table for the terminal and as a page that stands alone.
 
 mod chart;
-mod page;
+pub(crate) mod page;
 
 use crate::error::LabError;
 use crate::message::{Finished, Metric, Started};

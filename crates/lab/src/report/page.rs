@@ -4,7 +4,7 @@ use super::{Report, chart};
 use crate::meter::{bytes_text, duration_text};
 use std::fmt::Write as _;
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 pub(super) fn html(report: &Report) -> String {
     let mut body = String::new();
@@ -28,7 +28,7 @@ pub(super) fn html(report: &Report) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
