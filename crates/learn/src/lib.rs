@@ -4,6 +4,7 @@ pub mod calls;
 pub mod dws;
 pub mod network;
 pub mod plain;
+pub mod train;
 pub mod variants;
 
 pub use dws::{DwsConfig, DwsError};

@@ -74,19 +74,22 @@ impl Graph {
 
     #[track_caller]
     fn operand(&mut self, operand: Operand) -> TensorId {
-        let arena = |kind, len| (kind, len);
         let (params, state) = (self.params.params.places(), self.params.state.places());
-        let (kind, len) = match operand {
+        let (name, kind, len) = match operand {
             Operand::Tensor(x) => {
                 assert!(x.offset == 0 && x.is_contiguous(), "a kernel is bound to whole tensors");
                 return x.tensor;
             }
             Operand::Step => return super::STEP,
-            Operand::Params => arena(Kind::Param(0), params),
-            Operand::Gradients => arena(Kind::Gradient(0), params),
-            Operand::State => arena(Kind::State(0), state),
+            Operand::Params => ("parameters", Kind::Param(0), params),
+            Operand::Gradients => ("gradients of parameters", Kind::Gradient(0), params),
+            Operand::State => ("running statistics", Kind::State(0), state),
         };
-        self.tensor("arena", &[len], kind, false).tensor
+        // One tensor for all calls, so that an arena is looked at when all have written to it.
+        let label = self.label(name);
+        let known = self.tensors.iter().position(|t| t.label == label && t.len() == len);
+        known
+            .map_or_else(|| self.tensor(name, &[len], kind, false).tensor, |at| TensorId(at as u32))
     }
 
     /// An operation whose kernels the caller records: `forward` those that write the result, of shape `shape`, and
