@@ -1,5 +1,6 @@
 //! The command line.
 
+mod learn;
 mod pairs;
 
 use crate::commands::quoted;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
 
+pub use learn::{EvalArgs, ModelArg, TrainArgs};
 pub use pairs::{
     AlignArgs, AlignOrder, AugmentationArgs, ExperimentCommand, MidpointArgs, MixArgs, PathArgs,
     PathMethod,
@@ -65,6 +67,10 @@ pub enum Command {
     Mix(MixArgs),
     /// Draw what lies between two networks, under every way of mixing them
     Path(PathArgs),
+    /// Train a model that reads networks: to say what the image of a network shows
+    Train(TrainArgs),
+    /// Say what a trained model is worth on a zoo, and what it takes every network for
+    Eval(EvalArgs),
     /// Put the parts of one job together
     Merge(MergeArgs),
     /// Write a zoo's networks for other programs
@@ -84,10 +90,14 @@ pub enum Command {
 impl Command {
     /// This command line with what makes it go on after an interruption, where there is such a thing.
     pub fn resume_line(&self) -> Option<String> {
-        let Command::Fit(args) = self else { return None };
+        let resumed = match self {
+            Command::Fit(args) => args.resume,
+            Command::Train(args) => args.resume,
+            _ => return None,
+        };
         let mut words: Vec<String> =
             std::env::args_os().map(|a| quoted(&a.to_string_lossy())).collect();
-        if !args.resume {
+        if !resumed {
             words.push("--resume".to_owned());
         }
         Some(words.join(" "))

@@ -36,6 +36,8 @@ fn main() -> ExitCode {
             Command::Mix(args) => commands::mix::run(global, &out, &args).await,
             Command::Path(args) => commands::path::run(global, &out, &args).await,
             Command::Experiment(what) => commands::experiment::run(global, &out, &what).await,
+            Command::Train(args) => commands::train::run(global, &out, &args).await,
+            Command::Eval(args) => commands::eval::run(global, &out, &args).await,
             Command::Merge(args) => commands::merge::run(&out, &args).await,
             Command::Export(args) => commands::transfer::export(&out, &args).await,
             Command::Import(args) => commands::transfer::import(&out, &args).await,

@@ -73,6 +73,21 @@ fn text(p: &Progress) -> String {
     if let Some(db) = p.db {
         text += &format!("  {db:.1} dB");
     }
+    if let Some(l) = &p.learning {
+        text = format!("epoch {}/{}", l.epoch, l.epochs);
+        if let Some(loss) = l.loss {
+            text += &format!("  loss {loss:.3}");
+        }
+        if let Some(accuracy) = l.accuracy {
+            text += &format!("  accuracy {:.1} %", 100.0 * accuracy);
+        }
+        if let Some(accuracy) = l.validation_accuracy {
+            text += &format!(" (validation {:.1} %)", 100.0 * accuracy);
+        }
+        if let Some(rate) = p.nets_per_s {
+            text += &format!("  {} samples/s", count_text(rate));
+        }
+    }
     if let Some(eta) = p.eta_s {
         text += &format!("  ETA {}", duration_text(eta));
     }
@@ -96,6 +111,7 @@ mod tests {
             db_mean: None,
             seconds: 8.0,
             eta_s: Some(12.2),
+            learning: None,
         };
         assert_eq!(text(&progress), "12/64 nets  2346 steps/s  31.3 dB  ETA 12 s");
     }

@@ -1,10 +1,12 @@
 //! Why a job cannot start or go on.
 
 use crate::message::Failed;
+use crate::train::TrainProblem;
 use thiserror::Error;
 use weightlab_data::{SourceError, StoreError, TorchError, ZooError};
 use weightlab_gpu::GpuError;
 use weightlab_learn::NetworkError;
+use weightlab_learn::train::TrainError;
 use weightlab_nets::symmetry::SymmetryError;
 use weightlab_nets::{EvalError, FitError, MlpError};
 use weightlab_tensor::TensorError;
@@ -34,6 +36,12 @@ pub enum LabError {
     /// A model.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Steps of training.
+    #[error(transparent)]
+    Learn(TrainError),
+    /// A training that cannot begin or go on.
+    #[error(transparent)]
+    Train(Box<TrainProblem>),
     /// The zoo.
     #[error(transparent)]
     Zoo(Box<ZooError>),
@@ -226,6 +234,24 @@ impl From<TorchError> for LabError {
     }
 }
 
+impl From<TrainProblem> for LabError {
+    fn from(error: TrainProblem) -> LabError {
+        LabError::Train(Box::new(error))
+    }
+}
+
+impl From<TrainError> for LabError {
+    fn from(error: TrainError) -> LabError {
+        match error {
+            TrainError::Gpu(error) => LabError::Gpu(error),
+            TrainError::Tensor(error) => error.into(),
+            TrainError::Network(error) => LabError::Network(error),
+            TrainError::Symmetry(error) => LabError::Symmetry(error),
+            other => LabError::Learn(other),
+        }
+    }
+}
+
 impl LabError {
     /// What to do about it, in words.
     pub fn hint(&self) -> &'static str {
@@ -249,6 +275,8 @@ impl LabError {
                 "use smaller batches, or another --device"
             }
             LabError::Tensor(_) => "this is a defect of the program: please report it",
+            LabError::Learn(_) => "correct the option, or the key of the configuration",
+            LabError::Train(_) => "`weightlab help train` explains the options",
             LabError::Network(_) => "correct the model's options, or give the file of this model",
             LabError::Fit(_) | LabError::Eval(_) | LabError::Mlp(_) | LabError::Symmetry(_) => {
                 "correct the option; `weightlab help` explains it"
@@ -298,7 +326,7 @@ impl LabError {
         if let Some(store) = self.store() {
             return !matches!(store, StoreError::NotFound { .. } | StoreError::Io { .. });
         }
-        !matches!(self, LabError::Source(SourceError::Io { .. }))
+        !matches!(self, LabError::Learn(_) | LabError::Source(SourceError::Io { .. }))
     }
 
     /// The GPU's part in it.
@@ -351,9 +379,14 @@ impl LabError {
                     | ZooError::NothingToMerge
             );
         }
+        if let LabError::Train(problem) = self {
+            return problem.is_usage();
+        }
         matches!(
             self,
-            LabError::Dims { .. }
+            LabError::Learn(TrainError::Setting { .. } | TrainError::Augment { .. })
+                | LabError::Network(_)
+                | LabError::Dims { .. }
                 | LabError::Offset { .. }
                 | LabError::Zero { .. }
                 | LabError::Steps { .. }

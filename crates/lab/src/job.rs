@@ -53,6 +53,7 @@ impl Clock {
             db_mean: None,
             seconds,
             eta_s: meter::eta(nets.saturating_sub(done) as f64, rate),
+            learning: None,
         }
     }
 }

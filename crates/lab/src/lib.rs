@@ -24,6 +24,7 @@ pub mod picture;
 pub mod report;
 pub mod stats;
 mod strips;
+pub mod train;
 
 pub use align::{AlignJob, AlignOptions};
 pub use augment::{AugmentJob, AugmentOptions};
@@ -33,6 +34,7 @@ pub use fit::{FitJob, FitOptions};
 pub use job::Job;
 pub use message::Message;
 pub use mix::{MixJob, MixOptions};
+pub use train::{TrainJob, TrainOptions};
 
 /// Every specialisation of every shader that Weightlab can ask a device for: what the checks outside this program (Tint)
 /// must see.

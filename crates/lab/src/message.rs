@@ -17,6 +17,8 @@ pub enum Message<S = Started, F = Finished> {
     Preview(Preview),
     /// A point of the learning curves.
     Metric(Metric),
+    /// An epoch of a training.
+    Epoch(crate::train::Epoch),
     /// Something the user should know; the job goes on.
     Warning(Warning),
     /// Results are safely stored up to here.
@@ -75,6 +77,26 @@ pub struct Progress {
     pub seconds: f64,
     /// Seconds that remain, as far as can be said.
     pub eta_s: Option<f64>,
+    /// How a training goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning: Option<Learning>,
+}
+
+/// How a training goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learning {
+    /// From 1.
+    pub epoch: u32,
+    /// Epochs in all.
+    pub epochs: u32,
+    /// Updates done.
+    pub step: u32,
+    /// Mean loss of the last steps.
+    pub loss: Option<f64>,
+    /// Accuracy of the last steps.
+    pub accuracy: Option<f64>,
+    /// Accuracy on validation networks after the last whole epoch.
+    pub validation_accuracy: Option<f64>,
 }
 
 /// What some networks draw by now.
@@ -195,6 +217,7 @@ mod tests {
             db_mean: None,
             seconds: 3.0,
             eta_s: Some(9.0),
+            learning: None,
         });
         let text = serde_json::to_string(&message).unwrap();
         assert!(text.starts_with(r#"{"progress":{"nets_done":3,"nets":64"#), "{text}");

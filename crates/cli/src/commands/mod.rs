@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod devices;
 pub mod drive;
+pub mod eval;
 pub mod experiment;
 pub mod fit;
 pub mod inspect;
@@ -14,6 +15,7 @@ pub mod merge;
 pub mod mix;
 pub mod path;
 pub mod render;
+pub mod train;
 pub mod transfer;
 
 use crate::args::Global;

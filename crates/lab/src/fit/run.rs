@@ -196,6 +196,7 @@ impl<S: Store> FitJob<S> {
             db_mean: psnr.mean,
             seconds,
             eta_s: meter::eta(standing.remaining_steps(), rate),
+            learning: None,
         }));
     }
 

@@ -21,4 +21,4 @@ pub use chain::Chain;
 pub use error::SymmetryError;
 pub use moves::Move;
 pub use op::{Depth, Effect, Op, Per};
-pub use text::{Known, Parameter};
+pub use text::{Known, Parameter, edit_distance};

@@ -284,11 +284,11 @@ impl<'a> Values<'a> {
 
 /// The name that is most like `given`; empty if there is none.
 fn nearest(given: &str, names: impl Iterator<Item = &'static str>) -> &'static str {
-    names.min_by_key(|name| distance(name, given)).unwrap_or_default()
+    names.min_by_key(|name| edit_distance(name, given)).unwrap_or_default()
 }
 
-/// Levenshtein's edit distance.
-fn distance(a: &str, b: &str) -> usize {
+/// Levenshtein's edit distance: how many letters must be changed, added or removed.
+pub fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {

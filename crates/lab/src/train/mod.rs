@@ -1,0 +1,35 @@
+//! The job that trains a model on a zoo, and what a trained model is worth.
+
+mod config;
+mod eval;
+mod events;
+mod job;
+mod material;
+mod pictures;
+mod problem;
+mod run;
+mod score;
+mod weights;
+
+pub use config::{read_config, write_config};
+pub use eval::{Evaluation, Prediction, evaluate_run};
+pub use job::{Finished, Started, TrainJob, TrainOptions};
+pub use problem::TrainProblem;
+pub use run::{
+    CHECKPOINT_FILE, CONFIG_FILE, CONFUSION_FILE, CURVES_FILE, EVENTS_FILE, Epoch, METRICS_FILE,
+    MODEL_FILE, RUN_FILE, RunInfo, STATISTICS_FILE,
+};
+pub use score::Score;
+pub use weights::{StateDict, pack_state, read_state, write_state};
+
+/// A confusion matrix as PNG, see [`Score::confusion`].
+///
+/// # Errors
+/// A picture too large for its format.
+pub fn draw_confusion(
+    score: &Score,
+    names: &[String],
+    title: &str,
+) -> Result<Vec<u8>, crate::LabError> {
+    pictures::confusion(&score.confusion, names, title)
+}
