@@ -5,7 +5,19 @@ use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use weightlab_nets::Mlp;
 use weightlab_nets::mix::{Labels, Mix};
-use weightlab_nets::symmetry::{Op, SymmetryError};
+use weightlab_nets::symmetry::{Op, SymmetryError, edit_distance};
+
+/// Names beside those of operations.
+const MIXTURES: [&str; 8] = [
+    "none",
+    "mixup",
+    "input-mixup",
+    "mixup-random",
+    "mixup-aligned",
+    "mixup-signed",
+    "combine",
+    "combine-signed",
+];
 
 /// Operations on every network, then a mixture with a partner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +72,15 @@ impl FromStr for Augment {
                     (how, Labels::Mixed)
                 }
                 operation => {
-                    let ops = Op::parse(operation).map_err(|e| wrong(&e.to_string()))?;
+                    let ops = Op::parse(operation).map_err(|e| match e {
+                        SymmetryError::UnknownOperation { given, nearest, .. } => {
+                            let names = MIXTURES.into_iter().chain([nearest]);
+                            let close = names.min_by_key(|n| edit_distance(&given, n));
+                            let close = close.unwrap_or_default();
+                            wrong(&format!("there is no `{given}`; did you mean `{close}`?"))
+                        }
+                        other => wrong(&other.to_string()),
+                    })?;
                     if out.mix.is_some() {
                         return Err(wrong("operations come before the mixture"));
                     }
@@ -109,6 +129,16 @@ mod tests {
                 error.contains(&format!("`{bad}`")) && error.contains("mixup-aligned"),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn misspelt_names_are_understood() {
+        for (given, meant) in
+            [("mixpu", "mixup"), ("mixup-aligend", "mixup-aligned"), ("rotat", "rotate")]
+        {
+            let error = given.parse::<Augment>().unwrap_err().to_string();
+            assert!(error.contains(&format!("did you mean `{meant}`?")), "{error}");
         }
     }
 
