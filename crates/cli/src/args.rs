@@ -10,7 +10,7 @@ use std::str::FromStr;
 use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
 
-pub use learn::{EvalArgs, ModelArg, TrainArgs};
+pub use learn::{EvalArgs, ModelArg, ScaleArg, Table1Args, TrainArgs};
 pub use pairs::{
     AlignArgs, AlignOrder, AugmentationArgs, ExperimentCommand, MidpointArgs, MixArgs, PathArgs,
     PathMethod,

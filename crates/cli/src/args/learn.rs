@@ -94,3 +94,34 @@ impl EvalSplit {
         }
     }
 }
+
+/// Options of `experiment table1`.
+#[derive(Debug, Args)]
+pub struct Table1Args {
+    /// Zoo to train on
+    #[arg(long, value_name = "ZOO")]
+    pub zoo: PathBuf,
+    /// Zoo to test on, if the first has no networks for it
+    #[arg(long, value_name = "ZOO")]
+    pub test: Option<PathBuf>,
+    /// How much is done
+    #[arg(long, value_enum, default_value = "tiny")]
+    pub scale: ScaleArg,
+    /// Trainings per row [default: 1 for tiny, else 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: Option<u64>,
+    /// Folder for table1.md, table1.html and the runs; cells that are done are not done again
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// `--scale`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ScaleArg {
+    /// A small model, a thousand networks, five rows, one seed: minutes on two cores
+    Tiny,
+    /// The reference's smaller model, three seeds
+    Small,
+    /// The paper's model and length, three seeds
+    Paper,
+}

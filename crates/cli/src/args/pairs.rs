@@ -177,6 +177,8 @@ pub enum ExperimentCommand {
     Midpoints(MidpointArgs),
     /// What every augmentation does to the picture that a network draws, as PNG and HTML
     Augmentations(AugmentationArgs),
+    /// Table 1 of arXiv 2402.04081: accuracy of DWS by augmentation, several seeds each, beside the published figures
+    Table1(super::Table1Args),
 }
 
 /// Options of `experiment augmentations`.

@@ -26,6 +26,7 @@ pub async fn run(global: &Global, out: &Out, command: &ExperimentCommand) -> Res
     match command {
         ExperimentCommand::Midpoints(args) => midpoints(global, out, args).await,
         ExperimentCommand::Augmentations(args) => figure(global, out, args).await,
+        ExperimentCommand::Table1(args) => super::table1::run(global, out, args).await,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod merge;
 pub mod mix;
 pub mod path;
 pub mod render;
+pub mod table1;
 pub mod train;
 pub mod transfer;
 

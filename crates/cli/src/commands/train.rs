@@ -132,7 +132,8 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-fn epoch(e: &Epoch) -> String {
+/// An epoch in a line.
+pub fn epoch(e: &Epoch) -> String {
     let mut text =
         format!("epoch {}: loss {:.4}, accuracy {}", e.epoch, e.loss, percent(e.accuracy));
     if let (Some(loss), Some(accuracy)) = (e.validation_loss, e.validation_accuracy) {

@@ -2,3 +2,4 @@
 
 pub mod augmentations;
 pub mod midpoints;
+pub mod table1;

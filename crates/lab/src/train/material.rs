@@ -173,6 +173,12 @@ impl Material {
                 }
             }
         }
+        if let Some(limit) = config.limit.filter(|l| *l < material.train.len()) {
+            material.train.truncate(limit);
+            if config.partners == PartnerPool::SameViews {
+                material.pool.truncate(limit);
+            }
+        }
         let mut files: Vec<&str> = manifest.shards.iter().map(|s| s.blake3.as_str()).collect();
         if let Some(other) = other {
             material.test = Set::default();

@@ -116,6 +116,9 @@ pub struct TrainConfig {
     /// Train on this many views of each object, the first ones; all if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub views: Option<u32>,
+    /// Train on at most so many networks, the first ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
     /// Share of the objects held out for validation if there are no networks for it.
     pub validation_share: f32,
     /// What is done to parameters before they are read.
@@ -144,6 +147,7 @@ impl Default for TrainConfig {
             epochs: 100,
             batch: 128,
             views: None,
+            limit: None,
             validation_share: 0.1,
             normalise: Normalise::default(),
             augment: Augment::default(),
@@ -179,6 +183,9 @@ impl TrainConfig {
         }
         if self.batch == 0 {
             return wrong("batch", "0".to_owned(), "at least 1");
+        }
+        if self.limit == Some(0) {
+            return wrong("limit", "0".to_owned(), "at least 1");
         }
         if self.views == Some(0) {
             return wrong("views", "0".to_owned(), "at least 1");

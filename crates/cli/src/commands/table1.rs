@@ -1,0 +1,74 @@
+//! `weightlab experiment table1`.
+
+use super::drive::drive;
+use super::{open_gpu, open_zoo, write_file};
+use crate::args::{Global, ScaleArg, Table1Args};
+use crate::interrupt;
+use crate::output::Out;
+use anyhow::Result;
+use std::process::ExitCode;
+use weightlab_data::DirStore;
+use weightlab_lab::experiment::table1::{self, Cell, Scale};
+use weightlab_lab::message::Message;
+use weightlab_lab::{TrainJob, TrainOptions};
+
+/// Trains cell by cell and writes the table after each.
+pub async fn run(global: &Global, out: &Out, args: &Table1Args) -> Result<ExitCode> {
+    let scale = match args.scale {
+        ScaleArg::Tiny => Scale::Tiny,
+        ScaleArg::Small => Scale::Small,
+        ScaleArg::Paper => Scale::Paper,
+    };
+    let seeds = args.seeds.unwrap_or(scale.seeds());
+    let zoo = open_zoo(&args.zoo).await?;
+    let test = match &args.test {
+        Some(path) => Some(open_zoo(path).await?),
+        None => None,
+    };
+    let gpu = open_gpu(global).await?;
+    let name = args.zoo.display().to_string();
+    let mut cells: Vec<Cell> = Vec::new();
+    let mut curves = Vec::new();
+    // Seed by seed, so that every row has a figure early.
+    for seed in 0..seeds {
+        for row in scale.rows() {
+            let folder = args.out.join(format!("{}-seed{seed}", row.augment));
+            let store = DirStore::new(&folder);
+            let cell = if let Some(cell) = Cell::read(&store).await? {
+                cell
+            } else {
+                out.note(&format!("{}, seed {seed}", row.name));
+                let config = scale.config(row.augment, seed)?;
+                let options = TrainOptions { config, resume: true, init: None };
+                let mut job =
+                    TrainJob::new(&gpu, &zoo, test.as_ref(), options, store.clone()).await?;
+                let remedy = "the same command goes on where this one stopped";
+                let finished = drive(&mut job, out, remedy, |line, message| {
+                    if let Message::Epoch(e) = message {
+                        line.note(out, &super::train::epoch(e));
+                    }
+                })
+                .await?;
+                let Some(finished) = finished else {
+                    interrupt::tell(None);
+                    return Ok(ExitCode::from(interrupt::CODE));
+                };
+                let cell = Cell { augment: row.augment.to_owned(), seed, finished };
+                cell.write(&store).await?;
+                cell
+            };
+            out.line(&format!("{}, seed {seed}: {:.2} %", row.name, cell.accuracy()));
+            out.object(&cell);
+            if seed == 0 {
+                curves.push((row.name.to_owned(), table1::curves(&store).await?.0));
+            }
+            cells.push(cell);
+            let page = table1::html(scale, &cells, &name, &curves);
+            write_file(&args.out.join("table1.html"), page.as_bytes()).await?;
+            let text = table1::markdown(scale, &cells, &name);
+            write_file(&args.out.join("table1.md"), text.as_bytes()).await?;
+        }
+    }
+    out.line(&table1::markdown(scale, &cells, &name));
+    Ok(ExitCode::SUCCESS)
+}
