@@ -1,5 +1,7 @@
 //! Running the program as a user does.
 
+#![allow(dead_code, reason = "every test binary uses a part of this")]
+
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

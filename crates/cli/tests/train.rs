@@ -1,0 +1,76 @@
+//! `train` and `eval`, as a user runs them.
+
+mod common;
+
+use common::{ok, run};
+use std::path::Path;
+use tempfile::tempdir;
+
+const IMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/fashion-mnist");
+
+fn fit(dir: &Path, out: &str, split: &str, dims: &str) {
+    let options = ["--limit", "24", "--steps", "30", "--split", split, "--dims", dims];
+    ok(dir, &[&["fit", IMAGES, "--out", out][..], &options].concat());
+}
+
+const CONFIG: &str =
+    "batch = 8\nvalidation_share = 0.25\n[model]\nkind = \"dws\"\nhidden = 8\nhidden_layers = 0\n";
+
+#[test]
+fn a_model_is_trained_goes_on_and_is_evaluated() {
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    fit(dir, "zoo", "train", "2,8,8,1");
+    std::fs::write(dir.join("a.toml"), CONFIG).unwrap();
+    let begin = ["train", "zoo", "--out", "run", "--config", "a.toml", "--augment", "mixup-signed"];
+    let said = ok(dir, &[&begin[..], &["--epochs", "1"]].concat());
+    assert!(said.stdout.contains("best epoch: 1") && said.stdout.contains("dispatches a step"));
+    assert!(said.stderr.contains("18 networks 2-8-8-1"), "{said:?}");
+    let more = [&begin[..], &["--epochs", "2"]].concat();
+    let refused = run(dir, &more);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("--resume"), "{refused:?}");
+    let resumed = ok(dir, &[&more[..], &["--resume", "--json"]].concat());
+    let lines = resumed.json();
+    let epochs: Vec<_> = lines.iter().filter_map(|l| l.get("epoch")).collect();
+    assert_eq!(epochs.len(), 1);
+    assert_eq!(epochs[0]["epoch"], 2);
+    assert_eq!(lines[0]["started"]["steps_before"], 2);
+
+    let said = ok(dir, &["eval", "run", "zoo", "--out", "seen"]);
+    assert!(said.stdout.contains("of 24 networks (95 % interval"), "{said:?}");
+    let predictions = std::fs::read_to_string(dir.join("seen/predictions.jsonl")).unwrap();
+    assert_eq!(predictions.lines().count(), 24);
+    assert!(dir.join("seen/confusion.png").exists());
+    // The parameters of the run as a state dict give the same.
+    let same = ok(dir, &["eval", "run", "zoo", "--weights", "run/model.safetensors", "--json"]);
+    let accuracy = &same.last()["score"]["accuracy"];
+    let right = predictions.lines().filter(|l| {
+        let p: serde_json::Value = serde_json::from_str(l).unwrap();
+        p["label"] == p["predicted"]
+    });
+    assert_eq!(accuracy.as_f64().unwrap(), right.count() as f64 / 24.0);
+
+    // What does not fit is said, with the right exit code.
+    fit(dir, "wide", "test", "2,9,8,1");
+    std::fs::write(dir.join("bad.toml"), "[optimizer]\nlearning_rte = 0.1\n").unwrap();
+    for (line, code, words) in [
+        (vec!["eval", "run", "wide"], 1, "2-9-8-1, but the model reads 2-8-8-1"),
+        (vec!["eval", "zoo", "zoo"], 1, "is not a run"),
+        (
+            vec!["train", "zoo", "--out", "x", "--config", "bad.toml"],
+            2,
+            "did you mean `learning_rate`?",
+        ),
+        (vec!["train", "zoo", "--out", "x", "--augment", "mixupp"], 2, "did you mean `mixup`?"),
+        (vec!["train", "zoo", "--out", "x", "--batch", "0"], 2, "`batch` is 0"),
+        (vec!["train", "zoo", "--test", "wide", "--out", "x"], 1, "2-9-8-1"),
+        (vec!["train", "zoo", "--test", "zoo", "--out", "x"], 1, "measured on what was learnt"),
+        (vec!["train", "nothing", "--out", "x"], 1, "nothing"),
+    ] {
+        let said = run(dir, &line);
+        assert_eq!(said.code, Some(code), "{line:?}: {said:?}");
+        assert!(said.stderr.contains(words), "{line:?}: {said:?}");
+    }
+    assert!(!dir.join("x/run.json").exists());
+}
