@@ -8,6 +8,8 @@ override WG: u32;
 override PER: u32;
 override N: u32;
 
+const FAR = 3.0e38;
+
 struct Problems {
   count: u32,
 }
@@ -41,7 +43,7 @@ fn main(
     side = sizes[problem];
   }
   let n = workgroupUniformLoad(&side);
-  solve_assignment(lane, n);
+  solve_assignment(lane, n, false);
   for (var i = lane; i < n; i += WG) {
     columns[problem * N + i] = col_of[i];
   }

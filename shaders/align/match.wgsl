@@ -20,6 +20,7 @@
 //#include shared/philox.wgsl
 //#include shared/sine.wgsl
 //#include symmetry/parts/shape.wgsl
+//#include align/parts/visits.wgsl
 
 override WG: u32;
 override PER: u32;
@@ -32,13 +33,6 @@ override PLACE: u32;
 override NEAR: u32;
 override SIGNED: u32;
 
-struct Move {
-  source: u32,
-  row: f32,
-  shift: f32,
-  column: f32,
-}
-
 // shape: nets = pairs, count = visits of this dispatch, numbers = (pi / omega_0, share of |C| that is rounding),
 // extra = (most sweeps, order: 0 ascending, 1 random, 2 recorded, sweeps recorded).
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -47,9 +41,9 @@ struct Move {
 @group(0) @binding(3) var<storage, read> reference: array<f32>;              // [any][param_count], holds a
 @group(0) @binding(4) var<storage, read> source: array<f32>;                 // [any][param_count], holds b
 @group(0) @binding(5) var<storage, read_write> moves: array<Move>;           // [pairs][hidden]
-// (visits done, order of the sweep, whether it gained, status: 0 running, 1 converged, 2 out of sweeps, 16 + l).
 @group(0) @binding(6) var<storage, read_write> states: array<vec4<u32>>;     // [pairs]
-@group(0) @binding(7) var<storage, read_write> costs: array<f32>;            // [pairs][N][N] if PLACE = 1
+// [pairs][hidden] potentials of columns, then [N][N] costs of the pair if PLACE = 1
+@group(0) @binding(7) var<storage, read_write> scratch: array<f32>;
 
 var<workgroup> near: array<f32, NEAR>;
 // (source, bits of the factor) of the neurons of the layers below and above.
@@ -58,52 +52,25 @@ var<workgroup> above: array<vec2<u32>, WIDEST>;
 var<workgroup> gains: array<vec2<f32>, 64>;
 var<workgroup> control: vec4<u32>;
 var<workgroup> bad: atomic<u32>;
+var<workgroup> moved: atomic<u32>;
 var<private> far: u32;
 
 fn cost(i: u32, j: u32) -> f32 {
   if PLACE == 0u {
     return near[i * N + j];
   }
-  return costs[far + i * N + j];
+  return scratch[far + i * N + j];
 }
 
 fn set_cost(i: u32, j: u32, c: f32) {
   if PLACE == 0u {
     near[i * N + j] = c;
   } else {
-    costs[far + i * N + j] = c;
+    scratch[far + i * N + j] = c;
   }
 }
 
 //#include align/parts/assignment.wgsl
-
-// Gain of a neuron that gets the sign s and the phase shift k pi / omega_0.
-fn gain(r: f32, o: f32, x: f32, y: f32, s: f32, k: f32) -> f32 {
-  let t = select(1.0, -1.0, (i32(k) & 1) != 0);
-  let moved = s * y + k * shape.numbers.x;
-  return s * r + s * t * o + (x * moved - 0.5 * (moved - y) * (moved + y));
-}
-
-// (gain, s, k) of the best choice.
-fn choose(r: f32, o: f32, x: f32, y: f32) -> vec3<f32> {
-  if SIGNED == 0u {
-    return vec3<f32>(r + o + x * y, 1.0, 0.0);
-  }
-  var best = vec3<f32>(-FAR, 1.0, 0.0);
-//#for sign in 0..2
-//#for odd in 0..2
-  {
-    let s = 1.0 - 2.0 * f32($sign);
-    let k = 2.0 * round(0.5 * ((x - s * y) / shape.numbers.x - f32($odd))) + f32($odd);
-    let g = gain(r, o, x, y, s, k);
-    if g > best.x {
-      best = vec3<f32>(g, s, k);
-    }
-  }
-//#end
-//#end
-  return best;
-}
 
 // A layer at a visit: offsets of both nets, the layer and the one above.
 struct Visit {
@@ -181,31 +148,6 @@ fn build_costs(lane: u32, v: Visit) {
   }
 }
 
-// Hidden layers in the order of a sweep, one per 4 bits, first in the low ones.
-fn order_of(pair: u32, sweep: u32) -> u32 {
-  let ascending = 0x76543210u;
-  if shape.extra.y == 2u && sweep < shape.extra.z {
-    return orders[pair * shape.extra.z + sweep];
-  }
-  if shape.extra.y != 1u || (SIGNED == 1u && sweep == 0u) {
-    return ascending;
-  }
-  // Fisher and Yates; 16 bits are plenty for a choice among seven.
-  let words = philox4x32(vec4<u32>(sweep, pairs[pair].zw, shape.stream), shape.seed);
-  var order = ascending;
-  for (var left = shape.layers - 1u; left > 1u; left--) {
-    let bits = (words[(left & 7u) / 2u] >> (16u * (left & 1u))) & 0xffffu;
-    let a = 4u * ((bits * left) >> 16u);
-    let b = 4u * (left - 1u);
-    let change = ((order >> a) ^ (order >> b)) & 15u;
-    order ^= change << a;
-    if a != b {
-      order ^= change << b;
-    }
-  }
-  return order;
-}
-
 @compute @workgroup_size(WG)
 fn main(
   @builtin(workgroup_id) wid: vec3<u32>,
@@ -216,25 +158,24 @@ fn main(
   if pair >= shape.nets {
     return;
   }
-  far = pair * N * N;
+  let duals = pair * (shape.hidden + select(0u, N * N, PLACE == 1u));
+  far = duals + shape.hidden;
   let layers = shape.layers - 1u;
   var state = states[pair];
   for (var visit = 0u; visit < shape.count; visit++) {
     if lane == 0u {
-      if state.w == 0u && state.x % layers == 0u {
-        state.y = order_of(pair, state.x / layers);
-        state.z = 0u;
-      }
-      let l = min((state.y >> (4u * (state.x % layers))) & 15u, layers - 1u);
-      control = vec4<u32>(state.w, l, state.x / layers, 0u);
+      state = advanced(pair, state);
+      let l = layer_of(state);
+      control = vec4<u32>(state.w, l, u32(is_rough(state)), state.z & (VISITED << l));
       atomicStore(&bad, 0u);
+      atomicStore(&moved, 0u);
     }
     let now = workgroupUniformLoad(&control);
     if now.x != 0u {
       break;
     }
     let l = now.y;
-    let rough = SIGNED == 1u && now.z == 0u && l + 1u < layers;
+    let rough = now.z == 1u;
     var v: Visit;
     v.a = pairs[pair].x * shape.param_count;
     v.b = pairs[pair].y * shape.param_count;
@@ -258,6 +199,12 @@ fn main(
         above[c] = vec2<u32>(m.source, bitcast<u32>(m.row));
       }
     }
+    let first_dual = duals + shape.neuron[l].x;
+    if now.w != 0u {
+      for (var j = lane; j < n; j += WG) {
+        dual_col[j] = scratch[first_dual + j];
+      }
+    }
     workgroupBarrier();
     build_costs(lane, v);
     storageBarrier();
@@ -272,7 +219,10 @@ fn main(
       // The next round sees the status and ends.
       continue;
     }
-    solve_assignment(lane, n);
+    solve_assignment(lane, n, now.w != 0u);
+    for (var j = lane; j < n; j += WG) {
+      scratch[first_dual + j] = dual_col[j];
+    }
 
     // What the new places gain over the old ones, and how large the terms are.
     var change = vec2<f32>();
@@ -300,36 +250,29 @@ fn main(
       }
 //#end
       let gained = rough || all.x > shape.numbers.y * all.y;
-      if gained {
-        state.z = 1u;
-      }
       // Equal but for rounding: take the new places as the reference does, unless they are worse.
-      control.w = select(0u, 1u, gained || all.x >= 0.0);
+      control = vec4<u32>(u32(gained), u32(gained || all.x >= 0.0), 0u, 0u);
     }
-    if workgroupUniformLoad(&control).w == 1u {
+    let verdict = workgroupUniformLoad(&control);
+    if verdict.y == 1u {
       for (var i = lane; i < n; i += WG) {
         let j = col_of[i];
         var m = Move(j, 1.0, 0.0, 1.0);
         if SIGNED == 1u {
           let p = products(v, i, j);
-          let best = choose(p.x, p.y, p.z, p.w);
-          let t = select(1.0, -1.0, (i32(best.z) & 1) != 0);
-          m = Move(j, best.y, best.z * shape.numbers.x, best.y * t);
+          m = move_of(j, choose(p.x, p.y, p.z, p.w));
         }
-        moves[own + i] = m;
+        let old = moves[own + i];
+        if old.source != m.source || (SIGNED == 1u && (old.row != m.row || old.shift != m.shift)) {
+          moves[own + i] = m;
+          atomicMax(&moved, 1u);
+        }
       }
     }
     storageBarrier();
     workgroupBarrier();
     if lane == 0u {
-      state.x++;
-      if state.x % layers == 0u {
-        if state.z == 0u {
-          state.w = 1u;
-        } else if state.x / layers >= shape.extra.x {
-          state.w = 2u;
-        }
-      }
+      state = visited(state, verdict.x == 1u, atomicLoad(&moved) != 0u);
     }
   }
   if lane == 0u {

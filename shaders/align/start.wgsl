@@ -28,6 +28,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
   }
   moves[pair * shape.hidden + h] = Move(h - shape.neuron[l].x, 1.0, 0.0, 1.0);
   if h == 0u {
-    states[pair] = vec4<u32>();
+    // All layers are yet to be visited: STALE of parts/visits.wgsl.
+    states[pair] = vec4<u32>(0u, 0u, 0xff00u, 0u);
   }
 }

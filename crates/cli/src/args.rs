@@ -12,8 +12,8 @@ use weightlab_nets::Convention;
 
 pub use learn::{EvalArgs, ModelArg, ScaleArg, Table1Args, TrainArgs};
 pub use pairs::{
-    AlignArgs, AlignOrder, AugmentationArgs, ExperimentCommand, MidpointArgs, MixArgs, PathArgs,
-    PathMethod,
+    AlignArgs, AlignOrder, AugmentationArgs, BenchAlignArgs, ExperimentCommand, MidpointArgs,
+    MixArgs, PathArgs, PathMethod,
 };
 
 /// Weight spaces on your own GPU: images become small neural networks, and the networks are the data.
@@ -260,6 +260,8 @@ pub enum BenchCommand {
     Fit(BenchFitArgs),
     /// Augment random networks; one JSON line per operation, against the speed of copying
     Augment(BenchAugmentArgs),
+    /// Align and mix pairs of random networks; one JSON line per round
+    Align(BenchAlignArgs),
     /// Linear layers, forward and back; two JSON lines
     Matmul(BenchMatmulArgs),
 }

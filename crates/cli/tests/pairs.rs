@@ -132,3 +132,27 @@ fn the_figure_of_augmentations() {
     let line = ["experiment", "augmentations", "--nets", "99", "--out", "c"];
     refused(dir.path(), &line, 2, &["99", "16"]);
 }
+
+#[test]
+fn bench_align_prints_a_line_per_round() {
+    let dir = tempdir().unwrap();
+    let line = ["bench", "align", "--dims", "2,8,8,1", "--pairs", "4", "--rounds", "2"];
+    for more in [&["--native"][..], &["--method", "signed"]] {
+        let said = ok(dir.path(), &[&line[..], more].concat());
+        let rounds = said.json();
+        assert_eq!(rounds.len(), 2);
+        for round in rounds {
+            let number = |key: &str| round[key].as_f64().unwrap_or(f64::NAN);
+            assert_eq!((&round["bench"], number("n")), (&"align".into(), 4.0));
+            assert!(number("pairs_per_s") > 0.0 && number("mix_ms") > 0.0, "{round}");
+            assert!(number("squared_distance_after") < number("squared_distance_before"));
+            assert_eq!(number("native_pairs_per_s") > 0.0, more == ["--native"], "{round}");
+        }
+    }
+    let refused = |more: &[&str], words: &[&str]| {
+        refused(dir.path(), &[&["bench", "align"], more].concat(), 2, words)
+    };
+    refused(&["--pairs", "0"], &["--pairs 0", "at least 1"]);
+    refused(&["--rounds", "0"], &["--rounds 0", "at least 1"]);
+    refused(&["--dims", "2,200,1"], &["2-200-1", "128"]);
+}

@@ -1,8 +1,10 @@
 //! How fast networks are fitted, what is done to them, and how fast linear layers are.
 
+mod align;
 mod augment;
 mod matmul;
 
+pub use align::{AlignBenchOptions, AlignMeasurement, align};
 pub use augment::{AugmentBenchOptions, AugmentMeasurement, augment};
 pub use matmul::{MatmulBenchOptions, MatmulMeasurement, matmul};
 

@@ -71,7 +71,8 @@ pub fn all() -> Vec<Variant> {
     let mut shapes = Vec::new();
     for software in [false, true] {
         for bytes in [16_384, 32_768, 49_152, 65_536, 131_072] {
-            for (hidden, widest) in [(32, 64), (32, 256), (64, 64), (64, 256), (128, 256)] {
+            for (hidden, widest) in [(8, 64), (32, 64), (32, 256), (64, 64), (64, 256), (128, 256)]
+            {
                 let shape = MatchShape::choose_within(bytes, software, hidden, widest);
                 if !shapes.contains(&shape) {
                     shapes.push(shape);
@@ -79,14 +80,18 @@ pub fn all() -> Vec<Variant> {
             }
         }
     }
+    let mut seen_matches = BTreeSet::new();
     for shape in shapes {
         for method in [Method::WeightMatching, Method::Signed] {
-            let needed = shape.workgroup_bytes();
-            variants.push(Variant {
-                shader: &weightlab_kernels::ALIGN_MATCH,
-                constants: shape.match_constants(method).to_vec(),
-                workgroup_bytes: if needed > 16_384 { needed } else { 0 },
-            });
+            let needed = if shape.alone() { 0 } else { shape.workgroup_bytes() };
+            let (shader, constants) = shape.match_kernel(method);
+            if seen_matches.insert((shader.name, constants.clone())) {
+                variants.push(Variant {
+                    shader,
+                    constants,
+                    workgroup_bytes: if needed > 16_384 { needed } else { 0 },
+                });
+            }
         }
         variants.push(Variant {
             shader: &weightlab_kernels::ALIGN_ASSIGN,

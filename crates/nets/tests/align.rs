@@ -197,6 +197,8 @@ fn every_specialisation_agrees() {
         for bytes in [16_384, 1_024] {
             for hidden in [32, 64, 128] {
                 let shape = Shape::choose_within(bytes, software, hidden, 64);
+                // On a software renderer one thread per pair, elsewhere never; both by hand.
+                assert_eq!(shape.alone(), software && hidden == 32);
                 if shape.workgroup_bytes() > u64::from(gpu().report().max_workgroup_bytes) {
                     continue;
                 }

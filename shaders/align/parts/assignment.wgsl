@@ -1,19 +1,18 @@
 // The linear assignment problem min_q sum_i cost(i, q(i)), exactly, by one workgroup.
 //
-// Jonker and Volgenant's method: column reduction gives feasible duals (u, v) and a first partial matching;
-// every row left is matched along a shortest augmenting path found by Dijkstra's algorithm over the columns with
+// Jonker and Volgenant's method: any potentials v of the columns, with the row minima u of cost - v, are feasible duals and give
+// a first partial matching; every row left is matched along a shortest augmenting path found by Dijkstra's algorithm over the columns with
 // the reduced costs cost - u - v >= 0. Thread t owns the columns t, t + WG, ..: it keeps their shortest
 // distances, and a step of Dijkstra is one pass over a row plus a minimum over the workgroup. Ties go to free
 // columns, which end the path at once, and then to the lowest column: the result is deterministic.
 //
-// The including file provides `cost(i, j)`, WG (threads, at most 64), PER (columns per thread, at most 8) and N >= n. Loops over
+// The including file provides `cost(i, j)`, FAR, WG (threads, at most 64), PER (columns per thread, at most 8) and N >= n. Loops over
 // the columns of a thread and over the partial minima are written out, because a software renderer (llvmpipe) ends all
 // loops of an invocation after 65,535 iterations: what is left is at most n^2 / 2 steps and as many swaps.
 //
 // The loop conditions come through workgroupUniformLoad, since barriers must lie in uniform control flow.
 
 const NONE = 0xffffu;
-const FAR = 3.0e38;
 
 var<workgroup> dual_row: array<f32, N>;
 var<workgroup> dual_col: array<f32, N>;
@@ -27,35 +26,53 @@ var<workgroup> least: array<f32, 64>;
 var<workgroup> least_key: array<u32, 64>;
 var<workgroup> step: vec4<u32>;
 
-// n must be uniform. Ends with a barrier.
-fn solve_assignment(lane: u32, n: u32) {
+// n and warm must be uniform. If warm, dual_col holds potentials of the columns, any at all: those of an earlier problem that
+// was not very different leave few rows to match. Ends with a barrier.
+fn solve_assignment(lane: u32, n: u32, warm: bool) {
 //#for k in 0..8
   if PER > $ku {
     let j = lane + $ku * WG;
     if j < n {
-      var best = cost(0u, j);
-      var at = 0u;
-      for (var i = 1u; i < n; i++) {
-        let c = cost(i, j);
-        if c < best {
-          best = c;
-          at = i;
+      if !warm {
+        var best = cost(0u, j);
+        for (var i = 1u; i < n; i++) {
+          best = min(best, cost(i, j));
         }
+        dual_col[j] = best;
       }
-      dual_col[j] = best;
-      parent[j] = at;
-      dual_row[j] = 0.0;
       row_of[j] = NONE;
       col_of[j] = NONE;
     }
   }
 //#end
   workgroupBarrier();
+  // A row goes to the column that is cheapest for it, if no row before it did. Thread i begins at column i, since the
+  // rows of a matrix begin in the same memory bank.
+//#for k in 0..8
+  if PER > $ku {
+    let i = lane + $ku * WG;
+    if i < n {
+      var best = FAR;
+      var at = NONE;
+      for (var turn = 0u; turn < n; turn++) {
+        let j = select(i + turn, i + turn - n, i + turn >= n);
+        let d = cost(i, j) - dual_col[j];
+        if d < best || (d == best && j < at) {
+          best = d;
+          at = j;
+        }
+      }
+      dual_row[i] = best;
+      parent[i] = at;
+    }
+  }
+//#end
+  workgroupBarrier();
   var next = 0u;
   if lane == 0u {
-    for (var j = 0u; j < n; j++) {
-      let i = parent[j];
-      if col_of[i] == NONE {
+    for (var i = 0u; i < n; i++) {
+      let j = parent[i];
+      if row_of[j] == NONE {
         col_of[i] = j;
         row_of[j] = i;
       }

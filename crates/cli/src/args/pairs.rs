@@ -1,5 +1,6 @@
 //! The command line of what is done to pairs of networks.
 
+use super::Dims;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -168,6 +169,29 @@ impl FromStr for Positions {
             .map(|(a, b)| Positions(a, b))
             .ok_or_else(|| "expected positions of two networks, such as 3,17".to_owned())
     }
+}
+
+/// Options of `bench align`.
+#[derive(Debug, Args)]
+pub struct BenchAlignArgs {
+    /// Pairs of a batch
+    #[arg(long, default_value_t = 512)]
+    pub pairs: usize,
+    /// Rounds, after a warm-up
+    #[arg(long, default_value_t = 5)]
+    pub rounds: u32,
+    /// Widths
+    #[arg(long, value_name = "WIDTHS", default_value = "2,32,32,1")]
+    pub dims: Dims,
+    /// What may be done to neurons
+    #[arg(long, value_enum, default_value = "weight-matching")]
+    pub method: AlignMethod,
+    /// In every round let plain Rust with the crate lapjv align the same pairs on all cores, too
+    #[arg(long)]
+    pub native: bool,
+    /// Seed of networks and orders
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// What to find out.

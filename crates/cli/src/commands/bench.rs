@@ -1,12 +1,16 @@
 //! `weightlab bench`.
 
 use super::open_gpu;
-use crate::args::{BenchAugmentArgs, BenchCommand, BenchFitArgs, BenchMatmulArgs, Global};
+use crate::args::{
+    BenchAlignArgs, BenchAugmentArgs, BenchCommand, BenchFitArgs, BenchMatmulArgs, Global,
+};
 use crate::output::{Out, object_always};
 use anyhow::Result;
 use std::process::ExitCode;
 use weightlab_lab::LabError;
-use weightlab_lab::bench::{self, AugmentBenchOptions, FitBenchOptions, MatmulBenchOptions};
+use weightlab_lab::bench::{
+    self, AlignBenchOptions, AugmentBenchOptions, FitBenchOptions, MatmulBenchOptions,
+};
 use weightlab_lab::meter::bytes_text;
 use weightlab_nets::{Convention, Mlp};
 
@@ -15,6 +19,7 @@ pub async fn run(global: &Global, out: &Out, command: &BenchCommand) -> Result<E
     match command {
         BenchCommand::Fit(args) => fit(global, out, args).await,
         BenchCommand::Augment(args) => augment(global, out, args).await,
+        BenchCommand::Align(args) => align(global, out, args).await,
         BenchCommand::Matmul(args) => matmul(global, out, args).await,
     }
 }
@@ -97,6 +102,38 @@ async fn augment(global: &Global, out: &Out, args: &BenchAugmentArgs) -> Result<
             m.ms,
             m.gbytes_per_s,
             100.0 * m.share
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn align(global: &Global, out: &Out, args: &BenchAlignArgs) -> Result<ExitCode> {
+    let mlp = Mlp::new(&args.dims.0, Convention::Dwsnets).map_err(LabError::from)?;
+    let gpu = open_gpu(global).await?;
+    let options = AlignBenchOptions {
+        pairs: args.pairs,
+        mlp,
+        method: args.method.into(),
+        rounds: args.rounds,
+        native: args.native,
+        seed: args.seed,
+    };
+    for m in bench::align(&gpu, &options).await? {
+        object_always(&m);
+        let native = m.native_pairs_per_s.map_or(String::new(), |n| {
+            format!(", plain Rust on all cores {n:.0} ({:.2} of it)", m.pairs_per_s / n)
+        });
+        out.note(&format!(
+            "{} pairs of {}, {}: {:.0} pairs/s{native}; {:.1} sweeps, distance^2 {:.4} -> {:.4}; mixing {:.1} ms, on {}",
+            m.n,
+            m.dims,
+            m.method,
+            m.pairs_per_s,
+            m.sweeps,
+            m.squared_distance_before,
+            m.squared_distance_after,
+            m.mix_ms,
+            m.adapter
         ));
     }
     Ok(ExitCode::SUCCESS)

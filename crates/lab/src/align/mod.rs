@@ -16,7 +16,9 @@ use serde_json::json;
 use std::collections::VecDeque;
 use weightlab_data::{Store, Zoo};
 use weightlab_gpu::Gpu;
-use weightlab_nets::align::{AlignSettings, MAX_MATCH_WIDTH, Matcher, Method, Order, align};
+use weightlab_nets::align::{
+    AlignSettings, LANE_WIDTH, MAX_MATCH_WIDTH, Matcher, Method, Order, align,
+};
 use weightlab_nets::symmetry::moves;
 use weightlab_nets::{Mlp, NetBatch, evaluate_bytes};
 
@@ -276,13 +278,13 @@ impl<A: Store, S: Store> Job for AlignJob<'_, A, S> {
 
 /// Pairs of one slice of work: tens of milliseconds.
 pub(crate) fn pairs_at_once(gpu: &Gpu, mlp: &Mlp) -> usize {
-    /// Pairs of usual size that a software renderer aligns in that time.
-    const CPU: usize = 16;
+    /// Pairs that a software renderer aligns in that time: narrow ones side by side, wide ones one by one.
+    const CPU: [usize; 2] = [128, 16];
     let most = nets_at_once(gpu, mlp, 3, Matcher::bytes(gpu, mlp, 1));
     if mlp.widest_hidden() > MAX_MATCH_WIDTH {
         1
     } else if gpu.is_cpu() {
-        most.min(CPU)
+        most.min(CPU[usize::from(mlp.widest_hidden() > LANE_WIDTH)])
     } else {
         most
     }

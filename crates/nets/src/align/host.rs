@@ -4,9 +4,8 @@
 //! crate `lapjv`.
 
 use super::{AlignSettings, Aligned, Method, Objective, Order, Pair, ROUNDING};
-use crate::Mlp;
-use crate::batch::NetBatch;
 use crate::symmetry::{Move, SymmetryError, half_period, moves};
+use crate::{Layer, Mlp};
 use ndarray::Array2;
 use weightlab_kernels::philox::{self, Purpose};
 
@@ -88,6 +87,60 @@ impl Terms {
     }
 }
 
+/// The costs of a visit: what every neuron of b (columns) brings at every place (rows).
+struct Visit<'a> {
+    a: &'a [f64],
+    b: &'a [f64],
+    layer: Layer,
+    /// Products over incoming and over outgoing weights, `[n, n]`.
+    r: Vec<f64>,
+    o: Vec<f64>,
+}
+
+impl<'a> Visit<'a> {
+    /// `below` and `above` are the moves of the neighbouring hidden layers; without `next` outgoing weights do not count.
+    fn new(
+        [a, b]: [&'a [f64]; 2],
+        layer: Layer,
+        below: Option<&[Move]>,
+        next: Option<Layer>,
+        above: Option<&[Move]>,
+    ) -> Visit<'a> {
+        let n = layer.outputs;
+        let (mut r, mut o) = (vec![0.0; n * n], vec![0.0; n * n]);
+        // Rows of the moved b, so that the innermost loops run over contiguous numbers.
+        let mut row = vec![0.0; n];
+        for c in 0..layer.inputs {
+            let m = below.map_or(Move::from(c), |moves| moves[c]);
+            for (j, x) in row.iter_mut().enumerate() {
+                *x = f64::from(m.column) * b[layer.weight + j * layer.inputs + m.source as usize];
+            }
+            for (i, sums) in r.chunks_exact_mut(n).enumerate() {
+                add_scaled(sums, a[layer.weight + i * layer.inputs + c], &row);
+            }
+        }
+        for (next, c) in next.iter().flat_map(|next| (0..next.outputs).map(move |c| (next, c))) {
+            let m = above.map_or(Move::from(c), |moves| moves[c]);
+            let from = &b[next.weight + m.source as usize * n..][..n];
+            row.iter_mut().zip(from).for_each(|(x, y)| *x = f64::from(m.row) * y);
+            for (i, sums) in o.chunks_exact_mut(n).enumerate() {
+                add_scaled(sums, a[next.weight + c * n + i], &row);
+            }
+        }
+        Visit { a, b, layer, r, o }
+    }
+
+    fn terms(&self, i: usize, j: usize) -> Terms {
+        let at = i * self.layer.outputs + j;
+        let [x, y] = [self.a[self.layer.bias + i], self.b[self.layer.bias + j]];
+        Terms { r: self.r[at], o: self.o[at], x, y }
+    }
+}
+
+fn add_scaled(sums: &mut [f64], factor: f64, row: &[f64]) {
+    sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
+}
+
 /// The moves of `b` towards `a`, with sweeps done and whether the last one brought nothing. `index` is the
 /// pair's position in recorded orders.
 ///
@@ -113,34 +166,21 @@ pub fn align_pair(
         let order = if first { &Order::Ascending } else { &settings.order };
         let mut progress = false;
         for l in sweep_order(hidden, order, index, pair, sweeps) {
-            let (layer, next) = (layers[l], layers[l + 1]);
-            let n = layer.outputs;
+            let n = layers[l].outputs;
             let rough = first && l + 1 < hidden;
-            let terms = |i: usize, j: usize| {
-                let mut r = 0.0;
-                for c in 0..layer.inputs {
-                    let m = if l > 0 { found[l - 1][c] } else { Move::from(c) };
-                    r += a[layer.weight + i * layer.inputs + c]
-                        * f64::from(m.column)
-                        * b[layer.weight + j * layer.inputs + m.source as usize];
-                }
-                let mut o = 0.0;
-                for c in 0..if rough { 0 } else { next.outputs } {
-                    let m = if l + 1 < hidden { found[l + 1][c] } else { Move::from(c) };
-                    o += a[next.weight + c * n + i]
-                        * f64::from(m.row)
-                        * b[next.weight + m.source as usize * n + j];
-                }
-                Terms { r, o, x: a[layer.bias + i], y: b[layer.bias + j] }
-            };
-            let choices: Vec<_> =
-                (0..n * n).map(|at| terms(at / n, at % n).choose(settings.method, step)).collect();
+            let below = l.checked_sub(1).map(|below| found[below].as_slice());
+            let above = found.get(l + 1).map(Vec::as_slice);
+            let next = (!rough).then_some(layers[l + 1]);
+            let visit = Visit::new([a, b], layers[l], below, next, above);
+            let choices: Vec<_> = (0..n * n)
+                .map(|at| visit.terms(at / n, at % n).choose(settings.method, step))
+                .collect();
             let costs: Vec<f64> = choices.iter().map(|c| -c.0).collect();
             let columns = assign(n, &costs).map_err(|_| l)?;
             let (mut change, mut size) = (0.0, 0.0);
             for (i, &j) in columns.iter().enumerate() {
                 let old = found[l][i];
-                let before = terms(i, old.source as usize);
+                let before = visit.terms(i, old.source as usize);
                 let k = (f64::from(old.shift) / step).round();
                 let after = choices[i * n + j].0;
                 change += after - before.gain(f64::from(old.row), k, step);
@@ -179,29 +219,75 @@ pub fn objective(mlp: &Mlp, a: &[f64], b: &[f64], by: &[Move]) -> Objective {
     }
 }
 
-/// [`super::align`] on the CPU, one pair after another.
-pub(super) async fn align_batch(
-    reference: &NetBatch,
-    moving: &NetBatch,
+/// [`super::align()`] of nets in memory, `[nets, P]` each, on all cores; in a browser on one.
+///
+/// # Errors
+/// [`SymmetryError::Overflow`] for the first pair whose costs are not finite.
+///
+/// # Panics
+/// If a pair is out of range.
+pub fn align_params(
+    mlp: &Mlp,
+    [reference, moving]: [&[f32]; 2],
     pairs: &[Pair],
     settings: &AlignSettings,
 ) -> Result<Vec<Aligned>, SymmetryError> {
-    let mlp = reference.mlp();
     let count = mlp.param_count();
-    let [first, second] = [reference.read().await?, moving.read().await?];
     let net = |all: &[f32], n: u32| -> Vec<f64> {
         all[n as usize * count..][..count].iter().map(|&x| f64::from(x)).collect()
     };
-    let mut aligned = Vec::with_capacity(pairs.len());
-    for (index, pair) in pairs.iter().enumerate() {
-        let (a, b) = (net(&first, pair.a), net(&second, pair.b));
+    let one = |index: usize, pair: &Pair| {
+        let (a, b) = (net(reference, pair.a), net(moving, pair.b));
         let (moves, sweeps, converged) =
             align_pair(mlp, &a, &b, settings, index, pair).map_err(|layer| {
                 SymmetryError::Overflow { a: pair.a as usize, b: pair.b as usize, layer }
             })?;
         let before = objective(mlp, &a, &b, &moves::identity(mlp));
         let after = objective(mlp, &a, &b, &moves);
-        aligned.push(Aligned { moves, sweeps, converged, before, after });
-    }
-    Ok(aligned)
+        Ok(Aligned { moves, sweeps, converged, before, after })
+    };
+    let run = |first: usize, part: &[Pair]| -> Result<Vec<Aligned>, SymmetryError> {
+        part.iter().enumerate().map(|(i, pair)| one(first + i, pair)).collect()
+    };
+    on_all_cores(pairs, run)
+}
+
+/// `run(first, part)` of consecutive parts, concatenated.
+#[cfg(not(target_arch = "wasm32"))]
+fn on_all_cores(
+    pairs: &[Pair],
+    run: impl Fn(usize, &[Pair]) -> Result<Vec<Aligned>, SymmetryError> + Sync,
+) -> Result<Vec<Aligned>, SymmetryError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // Small parts taken in turn: pairs differ in their sweeps.
+    let size = pairs.len().div_ceil(8 * threads).max(1);
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let mut done: Vec<(usize, Result<Vec<Aligned>, SymmetryError>)> = std::thread::scope(|scope| {
+        let worker = || {
+            let mut mine = Vec::new();
+            loop {
+                let part = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let Some(pairs) = pairs.chunks(size).nth(part) else { return mine };
+                mine.push((part, run(part * size, pairs)));
+            }
+        };
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
+        let mut all = worker();
+        for one in workers {
+            // A panic of a worker is one of this thread.
+            all.extend(one.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
+        }
+        all
+    });
+    done.sort_unstable_by_key(|(part, _)| *part);
+    let parts = done.into_iter().map(|(_, part)| part).collect::<Result<Vec<_>, _>>()?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
+#[cfg(target_arch = "wasm32")]
+fn on_all_cores(
+    pairs: &[Pair],
+    run: impl Fn(usize, &[Pair]) -> Result<Vec<Aligned>, SymmetryError>,
+) -> Result<Vec<Aligned>, SymmetryError> {
+    run(0, pairs)
 }

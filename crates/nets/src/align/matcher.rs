@@ -5,8 +5,8 @@ use crate::Mlp;
 use crate::batch::NetBatch;
 use crate::symmetry::{Block, Move, SymmetryError, hidden_count};
 use weightlab_gpu::{Buffer, Gpu, GpuError, Recording};
-use weightlab_kernels as kernels;
 use weightlab_kernels::philox::{self, Purpose};
+use weightlab_kernels::{self as kernels, Shader};
 
 /// Mesa's llvmpipe silently ends all loops of an invocation after 65,535 iterations in total. Every
 /// CPU adapter is held below that.
@@ -15,9 +15,18 @@ const CPU_LOOP_BUDGET: u64 = 60_000;
 /// Visits of one dispatch on a GPU: some milliseconds for wide layers.
 const GPU_VISITS: u64 = 64;
 
+/// Workgroups of a matching with one thread per pair.
+const LANE_GROUPS: usize = 16;
+
+/// Widest hidden layer that one thread of a software renderer matches alone.
+pub const LANE_WIDTH: usize = 32;
+
 /// A specialisation of the assignment solver and of the matching around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
+    /// Hidden neurons that one thread per pair has room for, eight of them in a workgroup (`match_lanes.wgsl`), instead of one workgroup
+    /// per pair (`match.wgsl`), which is then 0. What follows is about the latter, and about assignments.
+    pub lanes: u32,
     /// Threads of a workgroup.
     pub threads: u32,
     /// Columns per thread.
@@ -49,6 +58,11 @@ impl Shape {
         // the thread; a GPU wants a column per thread.
         let threads = if software { (side / 8).max(8) } else { side.min(64) };
         let mut shape = Shape {
+            lanes: if software && hidden <= LANE_WIDTH {
+                hidden.next_multiple_of(8).max(8) as u32
+            } else {
+                0
+            },
             threads,
             per_thread: side / threads,
             side,
@@ -71,17 +85,34 @@ impl Shape {
         [("WG", self.threads), ("PER", self.per_thread), ("N", self.side)]
     }
 
-    /// Constants of `align/match`.
-    pub fn match_constants(&self, method: Method) -> [(&'static str, u32); 7] {
-        [
+    /// Whether a thread matches a pair alone.
+    pub fn alone(&self) -> bool {
+        self.lanes > 0
+    }
+
+    /// The kernel of the matching, with its constants.
+    pub fn match_kernel(&self, method: Method) -> (&'static Shader, Vec<(&'static str, u32)>) {
+        let signed = ("SIGNED", u32::from(method == Method::Signed));
+        if self.alone() {
+            let values = [("N", self.lanes), signed];
+            return (kernels::ALIGN_MATCH_LANES.shader(&values), Vec::new());
+        }
+        let constants = vec![
             ("WG", self.threads),
             ("PER", self.per_thread),
             ("N", self.side),
             ("WIDEST", self.widest),
             ("PLACE", u32::from(self.in_storage)),
             ("NEAR", if self.in_storage { 1 } else { self.side * self.side }),
-            ("SIGNED", u32::from(method == Method::Signed)),
-        ]
+            signed,
+        ];
+        (&kernels::ALIGN_MATCH, constants)
+    }
+
+    /// Bytes of storage per pair beside its moves and state.
+    fn scratch_bytes(&self, mlp: &Mlp) -> u64 {
+        let costs = if self.in_storage && !self.alone() { u64::from(self.side).pow(2) } else { 0 };
+        4 * (hidden_count(mlp) as u64 + costs)
     }
 
     /// Loop iterations of one invocation in one visit, at most: the solver's steps and swaps, the tiles of
@@ -91,8 +122,17 @@ impl Shape {
         let widths = || mlp.dims.iter().map(|&d| d as u64);
         let n = widths().skip(1).take(mlp.depth() - 1).max().unwrap_or(1);
         let widest = widths().max().unwrap_or(1);
+        if self.alone() {
+            // Loads of all terms, rounds of the solver, loops over neurons, visits passed over: the lanes of a
+            // vector count together, each loop with its longest.
+            return (2 * widest + 1) * (1 + n.div_ceil(4))
+                + 1200
+                + 5 * n
+                + 8 * mlp.depth() as u64
+                + 64;
+        }
         let tiles = (n.div_ceil(4) * n.div_ceil(4)).div_ceil(threads);
-        let solver = n * (n + 1) + n * u64::from(self.per_thread) + 4 * n;
+        let solver = n * (n + 1) + 2 * n * u64::from(self.per_thread) + 4 * n;
         let rounds = n.div_ceil(threads);
         tiles * (1 + 2 * widest) + solver + 2 * widest.div_ceil(threads) + rounds * (2 + 4 * widest)
     }
@@ -120,7 +160,7 @@ pub struct Matcher {
     pairs: Buffer,
     moves: Buffer,
     states: Buffer,
-    costs: Buffer,
+    scratch: Buffer,
     orders: Buffer,
     distances: Buffer,
 }
@@ -147,7 +187,6 @@ impl Matcher {
         shape: Shape,
     ) -> Result<Matcher, GpuError> {
         let buffer = |label, each: usize| gpu.buffer(label, (capacity * each) as u64);
-        let side = shape.side as usize;
         Ok(Matcher {
             gpu: gpu.clone(),
             mlp: mlp.clone(),
@@ -157,7 +196,7 @@ impl Matcher {
             pairs: buffer("pairs", 16)?,
             moves: buffer("moves", 16 * hidden_count(mlp))?,
             states: buffer("matching states", 16)?,
-            costs: buffer("costs", if shape.in_storage { 4 * side * side } else { 0 })?,
+            scratch: buffer("matching scratch", shape.scratch_bytes(mlp) as usize)?,
             orders: gpu.buffer("recorded orders", 16)?,
             distances: buffer("distances", 8)?,
             shape,
@@ -172,11 +211,9 @@ impl Matcher {
 
     /// Bytes of GPU buffers for `capacity` pairs of `mlp`.
     pub fn bytes(gpu: &Gpu, mlp: &Mlp, capacity: usize) -> u64 {
-        let costs = match Matcher::shape(gpu, mlp) {
-            Ok(shape) if shape.in_storage => 4 * u64::from(shape.side).pow(2),
-            _ => 0,
-        };
-        capacity as u64 * (16 + 16 * hidden_count(mlp) as u64 + 16 + 8 + costs)
+        // Too wide to be matched here means that only moves are held.
+        let scratch = Matcher::shape(gpu, mlp).map_or(0, |shape| shape.scratch_bytes(mlp));
+        capacity as u64 * (16 + 16 * hidden_count(mlp) as u64 + 16 + 8 + scratch)
     }
 
     /// Checks batches and settings against the pairs, as far as they are known here.
@@ -341,16 +378,25 @@ impl Matcher {
             recorded = orders.iter().map(Vec::len).max().unwrap_or(0).max(1);
             self.orders = self.gpu.upload("recorded orders", &packed(orders, recorded))?;
         }
-        let constants = self.shape.match_constants(settings.method);
-        let pipeline = self.gpu.pipeline(&kernels::ALIGN_MATCH, &constants)?;
+        let (shader, constants) = self.shape.match_kernel(settings.method);
+        let pipeline = self.gpu.pipeline(shader, &constants)?;
         let mut block = block(&self.mlp, self.count, settings, recorded as u32);
         let per_dispatch = if self.gpu.is_cpu() {
             (CPU_LOOP_BUDGET / self.shape.iterations_per_visit(&self.mlp)).max(1)
         } else {
             GPU_VISITS
         };
+        let (groups, in_turn) = if self.shape.alone() {
+            // Some pairs per thread, so that their sweeps balance, and yet some workgroups per core.
+            let groups = self.count.div_ceil(8).min(LANE_GROUPS) as u32;
+            block.extra[3] = 8 * groups;
+            (groups, self.count.div_ceil(8 * groups as usize) as u64)
+        } else {
+            (self.count as u32, 1)
+        };
         // Pairs that are done end at once, so later dispatches cost next to nothing.
-        let mut left = u64::from(settings.max_sweeps.max(1)) * (self.mlp.depth() as u64 - 1);
+        let mut left =
+            in_turn * u64::from(settings.max_sweeps.max(1)) * (self.mlp.depth() as u64 - 1);
         while left > 0 {
             let visits = left.min(per_dispatch);
             block.count = visits as u32;
@@ -361,9 +407,9 @@ impl Matcher {
                 moving.params(),
                 &self.moves,
                 &self.states,
-                &self.costs,
+                &self.scratch,
             ];
-            recording.dispatch_linear(&pipeline, &block, &buffers, self.count as u32);
+            recording.dispatch_linear(&pipeline, &block, &buffers, groups);
             left -= visits;
         }
         Ok(())

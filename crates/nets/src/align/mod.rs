@@ -13,7 +13,7 @@ use crate::batch::NetBatch;
 use crate::symmetry::{Block, Move, SymmetryError, hidden_count};
 use crate::{Activation, Mlp};
 pub use assign::solve_assignments;
-pub use matcher::{Matcher, PairOutcome, Shape};
+pub use matcher::{LANE_WIDTH, Matcher, PairOutcome, Shape};
 
 /// Widest hidden layer that the GPU matches.
 pub const MAX_MATCH_WIDTH: usize = 128;
@@ -152,7 +152,8 @@ pub async fn align(
     reference.check_finite().await?;
     moving.check_finite().await?;
     if reference.mlp().widest_hidden() > MAX_MATCH_WIDTH {
-        return host::align_batch(reference, moving, pairs, settings).await;
+        let [a, b] = [reference.read().await?, moving.read().await?];
+        return host::align_params(reference.mlp(), [&a, &b], pairs, settings);
     }
     let mut all = Vec::with_capacity(pairs.len());
     // Scratch and moves of a chunk stay far below any device's limit.
