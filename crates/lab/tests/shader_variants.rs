@@ -11,7 +11,7 @@ fn no_shader_is_forgotten() {
     }
     for template in weightlab_kernels::TEMPLATES {
         let made = listed.iter().filter(|name| name.starts_with(template.name)).count();
-        assert!(made >= 3, "{} composed {made} times", template.name);
+        assert!(made >= 2, "{} composed {made} times", template.name);
     }
 }
 
