@@ -10,7 +10,7 @@ use std::str::FromStr;
 use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
 
-pub use learn::{EvalArgs, ModelArg, ScaleArg, Table1Args, TrainArgs};
+pub use learn::{BenchTrainArgs, EvalArgs, ModelArg, ScaleArg, Table1Args, TrainArgs};
 pub use pairs::{
     AlignArgs, AlignOrder, AugmentationArgs, BenchAlignArgs, ExperimentCommand, MidpointArgs,
     MixArgs, PathArgs, PathMethod,
@@ -264,6 +264,8 @@ pub enum BenchCommand {
     Align(BenchAlignArgs),
     /// Linear layers, forward and back; two JSON lines
     Matmul(BenchMatmulArgs),
+    /// Steps of training on random networks; a JSON line per batch size
+    Train(BenchTrainArgs),
 }
 
 /// Options of `bench matmul`.

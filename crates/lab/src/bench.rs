@@ -3,10 +3,12 @@
 mod align;
 mod augment;
 mod matmul;
+mod train;
 
 pub use align::{AlignBenchOptions, AlignMeasurement, align};
 pub use augment::{AugmentBenchOptions, AugmentMeasurement, augment};
 pub use matmul::{MatmulBenchOptions, MatmulMeasurement, matmul};
+pub use train::{TrainBenchOptions, TrainMeasurement, train};
 
 use crate::error::LabError;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! Options of the commands that train and evaluate models.
 
+use super::Dims;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -124,4 +125,27 @@ pub enum ScaleArg {
     Small,
     /// The paper's model and length, three seeds
     Paper,
+}
+
+/// Options of `bench train`.
+#[derive(Debug, Args)]
+pub struct BenchTrainArgs {
+    /// Features of every hidden state of the model
+    #[arg(long, default_value_t = 32)]
+    pub hidden: usize,
+    /// Layers of the model after the first
+    #[arg(long, default_value_t = 4)]
+    pub layers: usize,
+    /// Networks per step, one measurement each
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 256])]
+    pub batch: Vec<usize>,
+    /// Widths of the networks that are read
+    #[arg(long, value_name = "WIDTHS", default_value = "2,32,32,1")]
+    pub dims: Dims,
+    /// What happens to a batch, as `train` takes it
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    pub augment: String,
+    /// Rounds, of which the fastest counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
 }

@@ -2,7 +2,8 @@
 
 use super::open_gpu;
 use crate::args::{
-    BenchAlignArgs, BenchAugmentArgs, BenchCommand, BenchFitArgs, BenchMatmulArgs, Global,
+    BenchAlignArgs, BenchAugmentArgs, BenchCommand, BenchFitArgs, BenchMatmulArgs, BenchTrainArgs,
+    Global,
 };
 use crate::output::{Out, object_always};
 use anyhow::Result;
@@ -10,8 +11,11 @@ use std::process::ExitCode;
 use weightlab_lab::LabError;
 use weightlab_lab::bench::{
     self, AlignBenchOptions, AugmentBenchOptions, FitBenchOptions, MatmulBenchOptions,
+    TrainBenchOptions,
 };
 use weightlab_lab::meter::bytes_text;
+use weightlab_learn::train::TrainConfig;
+use weightlab_learn::{DwsConfig, ModelConfig};
 use weightlab_nets::{Convention, Mlp};
 
 /// Measures. Results are JSON lines with and without `--json`: they are for machines.
@@ -21,6 +25,7 @@ pub async fn run(global: &Global, out: &Out, command: &BenchCommand) -> Result<E
         BenchCommand::Augment(args) => augment(global, out, args).await,
         BenchCommand::Align(args) => align(global, out, args).await,
         BenchCommand::Matmul(args) => matmul(global, out, args).await,
+        BenchCommand::Train(args) => train(global, out, args).await,
     }
 }
 
@@ -133,6 +138,40 @@ async fn align(global: &Global, out: &Out, args: &BenchAlignArgs) -> Result<Exit
             m.squared_distance_before,
             m.squared_distance_after,
             m.mix_ms,
+            m.adapter
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn train(global: &Global, out: &Out, args: &BenchTrainArgs) -> Result<ExitCode> {
+    let mlp = Mlp::new(&args.dims.0, Convention::Dwsnets).map_err(LabError::from)?;
+    let gpu = open_gpu(global).await?;
+    for &batch in &args.batch {
+        let model =
+            DwsConfig { hidden: args.hidden, hidden_layers: args.layers, ..DwsConfig::default() };
+        let config = TrainConfig {
+            batch,
+            augment: args.augment.parse().map_err(LabError::from)?,
+            model: ModelConfig::Dws(model),
+            ..TrainConfig::default()
+        };
+        let options =
+            TrainBenchOptions { config, mlp: mlp.clone(), classes: 10, rounds: args.rounds };
+        let m = bench::train(&gpu, &options).await?;
+        object_always(&m);
+        out.note(&format!(
+            "{} ({} parameters) on {}, augment {}, batch {}: {:.1} samples/s, {:.1} ms and {} dispatches a step, {} predicted, {} taken, on {}",
+            m.model,
+            m.parameters,
+            m.dims,
+            m.augment,
+            m.batch,
+            m.samples_per_s,
+            m.ms,
+            m.dispatches,
+            bytes_text(m.bytes),
+            bytes_text(m.bytes_taken),
             m.adapter
         ));
     }
