@@ -102,6 +102,16 @@ impl Command {
         }
         Some(words.join(" "))
     }
+
+    /// What to do after an interruption of a command that cannot go on where it was.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Command::Merge(_) | Command::Import(_) | Command::Export(_) => {
+                Some("what it wrote is unfinished: run the command again, which begins anew")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Options of `check`.
@@ -139,7 +149,9 @@ pub struct FitArgs {
     /// Widths from the 2 coordinates to the 1 (grey) or 3 (RGB) colours [default: 2,32,32,1 or 2,32,32,3]
     #[arg(long, value_name = "WIDTHS")]
     pub dims: Option<Dims>,
-    /// Initialisation, output offset and target range
+    /// Initialisation, output offset and target range: dwsnets for small images that other networks are to learn
+    /// from, as in the published data sets; sitzmann for photographs, with --lr 1e-3: it draws detail within some
+    /// hundred steps
     #[arg(long, value_enum, default_value = "dwsnets")]
     pub convention: ConventionArg,
     /// Frequency factor of the sines [default: the convention's, 30]

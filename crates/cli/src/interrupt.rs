@@ -19,16 +19,22 @@ const WORDS: Duration = Duration::from_millis(150);
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static TOLD: AtomicBool = AtomicBool::new(false);
 static MANNER: OnceLock<(Out, Option<String>)> = OnceLock::new();
+/// Whether somebody looks at [`requested`], and deserves some time to do so.
+static WATCHED: AtomicBool = AtomicBool::new(false);
 /// What to do after an interruption of the job that looks for one.
 static REMEDY: OnceLock<&str> = OnceLock::new();
 
-/// Takes over Ctrl-C. `resume` is the command that would go on with the work, if there is one.
-pub fn install(out: Out, resume: Option<String>) {
+/// Takes over Ctrl-C. `resume` is the command that would go on with the work, if there is one; `remedy` is told
+/// where there is none.
+pub fn install(out: Out, resume: Option<String>, remedy: Option<&'static str>) {
+    if let Some(remedy) = remedy {
+        REMEDY.get_or_init(|| remedy);
+    }
     MANNER.get_or_init(|| (out, resume));
     let handler = || {
         let again = REQUESTED.swap(true, Ordering::SeqCst);
         if !again {
-            if REMEDY.get().is_some() {
+            if WATCHED.load(Ordering::SeqCst) {
                 std::thread::sleep(GRACE);
             }
             // On a thread of its own: whoever should read stdout may have stopped doing so.
@@ -52,6 +58,7 @@ pub fn install(out: Out, resume: Option<String>) {
 /// on: what is left, and what to do about it.
 pub fn watch(remedy: &'static str) {
     REMEDY.get_or_init(|| remedy);
+    WATCHED.store(true, Ordering::SeqCst);
 }
 
 /// Whether Ctrl-C was pressed.

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let out = Out { json: cli.global.json, quiet: cli.global.quiet };
-    interrupt::install(out, cli.command.resume_line());
+    interrupt::install(out, cli.command.resume_line(), cli.command.remedy());
     let result = pollster::block_on(async {
         let global = &cli.global;
         match cli.command {

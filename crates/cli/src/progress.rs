@@ -42,7 +42,8 @@ impl Line {
             bar.set_position((progress.fraction * UNITS as f64) as u64);
             bar.set_message(text(progress));
         } else if self.log && self.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
-            self.logged = Some(Instant::now());
+            // The next line ends what is said of compiling, whenever that is.
+            self.logged = (!progress.compiling).then(Instant::now);
             say(&format!("{:>3.0}%  {}", progress.fraction * 100.0, text(progress)));
         }
     }
@@ -65,6 +66,9 @@ impl Line {
 
 fn text(p: &Progress) -> String {
     let mut text = format!("{}/{} nets", p.nets_done, p.nets);
+    if p.compiling {
+        return text + "  compiling the kernels (first time only)";
+    }
     if let Some(rate) = p.steps_per_s {
         text += &format!("  {} steps/s", count_text(rate));
     } else if let Some(rate) = p.nets_per_s {
@@ -112,7 +116,10 @@ mod tests {
             seconds: 8.0,
             eta_s: Some(12.2),
             learning: None,
+            compiling: false,
         };
         assert_eq!(text(&progress), "12/64 nets  2346 steps/s  31.3 dB  ETA 12 s");
+        let compiling = Progress { compiling: true, ..progress };
+        assert_eq!(text(&compiling), "12/64 nets  compiling the kernels (first time only)");
     }
 }

@@ -25,7 +25,7 @@ pub use signal::source::open_source;
 pub use signal::{ImageSet, SourceInfo, SourceKind, SourceOptions, Split};
 pub use store::{MemStore, Store, StoreError, StoreLock};
 pub use torch::error::TorchError;
-pub use torch::export::{ExportReport, export_safetensors, export_torch};
+pub use torch::export::{ExportReport, export_safetensors, export_torch, is_unfinished_export};
 pub use torch::import::{ImportOptions, ImportReport, import_safetensors, import_torch};
 pub use torch::read::read_torch;
 pub use torch::value::{Dtype, Tensor, Value};

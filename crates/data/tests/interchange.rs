@@ -4,11 +4,11 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{block, fixture, manifest, mlp, says, shard};
+use common::{Killed, block, fixture, manifest, mlp, says, shard};
 use weightlab_data::{
     ImportOptions, MemStore, Plan, Shard, Store, TorchError, Value, Zoo, ZooError,
-    export_safetensors, export_torch, import_safetensors, import_torch, read_torch,
-    write_torch_net,
+    export_safetensors, export_torch, import_safetensors, import_torch, is_unfinished_export,
+    read_torch, write_torch_net,
 };
 use weightlab_nets::{Activation, Convention, Mlp};
 
@@ -78,8 +78,92 @@ fn out_to_pytorch_and_back_is_the_same_bit_for_bit() {
     assert_eq!(report.assumed, None);
     assert_eq!(report.views, ["view_000", "view_001"]);
     assert_eq!(report.splits, BTreeMap::from([("test".into(), 6), ("train".into(), 4)]));
+    assert_eq!(
+        block(back.load_all()).unwrap(),
+        block(zoo.load_all()).unwrap(),
+        "PSNR and steps too"
+    );
+
+    // The files of others do not say how the fits went.
+    block(out.remove("weightlab.json")).unwrap();
+    let (back, report) = block(import_torch(&out, MemStore::new(), &options(4))).unwrap();
     let all = block(back.load_all()).unwrap();
     assert!(all.psnr.iter().all(|p| p.is_nan()) && all.steps.iter().all(|&s| s == 0));
+    assert_eq!((report.assumed, report.diverged), (Some(Convention::Dwsnets), 0));
+}
+
+#[test]
+fn a_diverged_network_is_still_known_as_such() {
+    let mut bare = manifest(PLAN, 16);
+    bare.plan = None;
+    let mut zoo = block(Zoo::create(MemStore::new(), bare)).unwrap();
+    let mut nets = shard(&PLAN, &mlp(), 0, 4);
+    (nets.psnr[1], nets.psnr[2]) = (f32::NAN, f32::NAN);
+    // Of one of the two the parameters blew up too.
+    let stride = nets.params.len() / 4;
+    nets.params[2 * stride + 5] = f32::NAN;
+    block(zoo.append(&nets)).unwrap();
+    let out = MemStore::new();
+    let report = block(export_torch(&zoo, &out, "z")).unwrap();
+    assert_eq!(report.diverged, [(10, 1), (11, 0)]);
+    let (back, report) = block(import_torch(&out, MemStore::new(), &options(4))).unwrap();
+    assert_eq!(report.diverged, 2);
+    let all = block(back.load_all()).unwrap();
+    assert_eq!([0, 1, 2, 3].map(|i| all.diverged(i)), [false, true, true, false]);
+    assert_eq!(essence(&all), essence(&nets));
+    // Without that record it is a network that cannot be.
+    block(out.remove("weightlab.json")).unwrap();
+    let error = block(import_torch(&out, MemStore::new(), &options(4))).unwrap_err();
+    says(&error, &["000011.pth", "diverged"]);
+}
+
+/// Wherever it ends, the folder is not taken for a whole one, and the next export into it is as one into a new folder.
+#[test]
+fn an_export_that_was_ended_is_replaced() {
+    let zoo = zoo(None);
+    let whole = MemStore::new();
+    block(export_torch(&zoo, &whole, "z")).unwrap();
+    let files = block(whole.list()).unwrap();
+    // weightlab.json is written twice.
+    for writes in 1..=files.len() {
+        let out = Killed { inner: MemStore::new(), writes: writes.into() };
+        assert!(block(export_torch(&zoo, &&out, "z")).is_err());
+        assert!(block(is_unfinished_export(&out.inner)).unwrap(), "after {writes} writes");
+        assert!(block(import_torch(&out.inner, MemStore::new(), &options(4))).is_err());
+        block(out.inner.write("view_009/3/000000.pth", b"of another zoo")).unwrap();
+        block(export_torch(&zoo, &out.inner, "z")).unwrap();
+        assert_eq!(block(out.inner.list()).unwrap(), files);
+        for file in &files {
+            assert_eq!(block(out.inner.read(file)).unwrap(), block(whole.read(file)).unwrap());
+        }
+    }
+    assert!(!block(is_unfinished_export(&whole)).unwrap(), "a whole one is not replaced");
+    assert!(!block(is_unfinished_export(&MemStore::new())).unwrap());
+    // Nor one in which somebody else has put something.
+    let out = Killed { inner: MemStore::new(), writes: 3.into() };
+    assert!(block(export_torch(&zoo, &&out, "z")).is_err());
+    block(out.inner.write("thesis.tex", b"...")).unwrap();
+    assert!(!block(is_unfinished_export(&out.inner)).unwrap());
+}
+
+/// An import that was ended is known as such, and replaced by the next one only.
+#[test]
+fn an_import_that_was_ended_is_replaced() {
+    let source = MemStore::new();
+    block(export_torch(&zoo(None), &source, "z")).unwrap();
+    let (whole, _) = block(import_torch(&source, MemStore::new(), &options(4))).unwrap();
+    for writes in 1..7 {
+        let out = Killed { inner: MemStore::new(), writes: writes.into() };
+        assert!(block(import_torch(&source, &out, &options(4))).is_err());
+        let ended = block(Zoo::open(out.inner.clone())).unwrap();
+        assert!(!ended.manifest().is_complete() && ended.refuse_remains().is_err());
+        let other = manifest(PLAN, 4);
+        let error = block(Zoo::create(out.inner.clone(), other)).unwrap_err();
+        says(&error, &["of the 10 networks that `import`", "run that command again"]);
+        let (again, _) = block(import_torch(&source, out.inner, &options(4))).unwrap();
+        assert_eq!(again.manifest(), whole.manifest());
+        block(again.verify()).unwrap();
+    }
 }
 
 /// A zoo of another convention and frequency than those that are assumed, exported.

@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{block, manifest, mlp, says, shard};
+use common::{Killed, block, manifest, mlp, says, shard};
 use proptest::prelude::*;
 use weightlab_data::{
-    ComputedOn, MemStore, Part, Plan, Store, StoreError, Targets, Zoo, ZooError, ZooManifest, merge,
+    ComputedOn, MemStore, Part, Plan, SourceInfo, SourceKind, Store, Targets, Zoo, ZooError,
+    ZooManifest, merge,
 };
 
 fn targets(plan: &Plan) -> Targets {
@@ -145,68 +146,84 @@ fn only_zoos_of_one_job_merge() {
     assert!(matches!(block(merge(&[zoo(0, |_| {})], taken)), Err(ZooError::AlreadyExists { .. })));
 }
 
-/// Gives up at a write, as if it had been killed there.
-#[derive(Debug)]
-struct Killed {
-    inner: MemStore,
-    writes: std::cell::Cell<usize>,
-}
-
-impl Store for &Killed {
-    async fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
-        self.inner.read(name).await
-    }
-    async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        match self.writes.get().checked_sub(1) {
-            None => Err(StoreError::NotFound { name: name.into(), store: "killed".into() }),
-            Some(left) => {
-                self.writes.set(left);
-                self.inner.write(name, bytes).await
+/// With a gap, so that no plan tells what should be there, and without, so that one does.
+#[test]
+fn a_merge_that_was_ended_is_known_as_such() {
+    let plan = Plan { objects: [0, 9], views: 1, part: None };
+    for (parts, planned) in [(&[0, 2][..], 6), (&[0, 1, 2], 9)] {
+        let zoos: Vec<_> =
+            parts.iter().map(|&i| build(manifest(part(plan, i, 3), 2), true)).collect();
+        let (whole, _) = block(merge(&zoos, MemStore::new())).unwrap();
+        // Manifest, targets and manifest, then for each shard itself and the manifest.
+        let all = 3 + 2 * whole.manifest().shards.len();
+        for writes in 1..all {
+            let out = Killed { inner: MemStore::new(), writes: writes.into() };
+            assert!(block(merge(&zoos, &out)).is_err());
+            let ended = block(Zoo::open(out.inner.clone())).unwrap();
+            let stored = ended.nets();
+            assert_eq!(stored, 2 * (writes as u64).saturating_sub(3).div_euclid(2));
+            assert!(!ended.manifest().is_complete());
+            assert_eq!(ended.manifest().planned(), Some(planned));
+            // It is neither merged on, nor gone on with as if it were a fit, nor written over by another command.
+            let fit = ZooManifest { shards: Vec::new(), ..whole.manifest().clone() };
+            let fit = ZooManifest { targets: None, ..fit };
+            let resumed = block(Zoo::resume(out.inner.clone(), fit.clone())).unwrap_err();
+            let created = block(Zoo::create(out.inner.clone(), fit)).unwrap_err();
+            let onward = block(merge(&[ended], MemStore::new())).unwrap_err();
+            for error in [resumed, created, onward] {
+                assert!(matches!(error, ZooError::Unfinished { .. }), "{error}");
+                let stored = format!("{stored} of the {planned} networks that `merge`");
+                says(&error, &[&stored, "run that command again", "delete the folder"]);
             }
+            // The next merge replaces it, also if the folder was begun with more.
+            block(out.inner.write("nets-00042.safetensors", b"of a larger one")).unwrap();
+            block(merge(&zoos, out.inner.clone())).unwrap();
+            assert_same_files(&out.inner, whole.store());
+            // A whole one is in the way.
+            let error = block(merge(&zoos, out.inner.clone())).unwrap_err();
+            assert!(matches!(error, ZooError::AlreadyExists { .. }), "{error}");
         }
-    }
-    async fn list(&self) -> Result<Vec<String>, StoreError> {
-        self.inner.list().await
-    }
-    async fn exists(&self, name: &str) -> Result<bool, StoreError> {
-        self.inner.exists(name).await
-    }
-    async fn remove(&self, name: &str) -> Result<(), StoreError> {
-        self.inner.remove(name).await
-    }
-    fn describe(&self) -> String {
-        "out".into()
+        let out = Killed { inner: MemStore::new(), writes: all.into() };
+        block(merge(&zoos, &out)).unwrap();
+        assert_same_files(&out.inner, whole.store());
     }
 }
 
 #[test]
-fn a_merge_that_was_ended_is_known_as_such() {
-    let plan = Plan { objects: [0, 9], views: 1, part: None };
-    // With a gap, so that no plan tells what should be there.
-    let zoos =
-        [build(manifest(part(plan, 0, 3), 2), true), build(manifest(part(plan, 2, 3), 2), true)];
-    let (whole, _) = block(merge(&zoos, MemStore::new())).unwrap();
-    // Manifest, targets and manifest, then a shard and the manifest three times.
-    for writes in 1..9 {
-        let out = Killed { inner: MemStore::new(), writes: writes.into() };
-        assert!(block(merge(&zoos, &out)).is_err());
-        let ended = block(Zoo::open(out.inner.clone())).unwrap();
-        let stored = ended.nets();
-        assert_eq!(stored, [0, 0, 0, 0, 2, 2, 4, 4][writes - 1], "after {writes} writes");
-        assert!(!ended.manifest().is_complete());
-        assert_eq!(ended.manifest().planned(), Some(6));
-        // It is neither merged on nor written over, and what to do is said.
-        out.writes.set(usize::MAX);
-        let again = block(merge(&zoos, &out)).unwrap_err();
-        let onward = block(merge(&[ended], MemStore::new())).unwrap_err();
-        for error in [again, onward] {
-            assert!(matches!(error, ZooError::Unfinished { .. }), "{error}");
-            says(&error, &[&format!("{stored} of the 6"), "delete the folder"]);
-        }
-    }
-    let out = Killed { inner: MemStore::new(), writes: 9.into() };
-    block(merge(&zoos, &out)).unwrap();
-    assert_same_files(&out.inner, whole.store());
+fn what_else_lies_in_an_unfinished_zoo_is_not_deleted() {
+    let plan = Plan { objects: [0, 4], views: 1, part: None };
+    let zoos = [build(manifest(plan, 2), true)];
+    let out = Killed { inner: MemStore::new(), writes: 4.into() };
+    assert!(block(merge(&zoos, &out)).is_err());
+    block(out.inner.write("notes.txt", b"...")).unwrap();
+    let error = block(merge(&zoos, out.inner.clone())).unwrap_err();
+    assert!(matches!(&error, ZooError::NotEmpty { first, .. } if first == "notes.txt"), "{error}");
+    assert!(block(out.inner.exists("notes.txt")).unwrap());
+}
+
+/// The hash says what the source is; its name is a label.
+#[test]
+fn parts_whose_sources_have_other_names_merge() {
+    let plan = Plan { objects: [0, 6], views: 1, part: None };
+    let of = |index, name: &str, blake3: &str| {
+        let source = SourceInfo {
+            kind: SourceKind::Idx,
+            name: name.into(),
+            split: None,
+            blake3: blake3.into(),
+        };
+        build(ZooManifest { source: Some(source), ..manifest(part(plan, index, 3), 2) }, false)
+    };
+    let zoos = [of(0, "plain", "1"), of(1, "gz", "1"), of(2, "gz", "1")];
+    let (merged, report) = block(merge(&zoos, MemStore::new())).unwrap();
+    assert_eq!(merged.manifest().source.as_ref().unwrap().name, "plain");
+    assert!(report.is_complete());
+    assert_eq!(report.other_names, ["gz"]);
+    let error =
+        block(merge(&[of(0, "plain", "1"), of(1, "gz", "2")], MemStore::new())).unwrap_err();
+    says(&error, &["source name: plain in memory, gz in memory"]);
+    let error = block(merge(&[of(0, "a", "1"), of(1, "a", "2")], MemStore::new())).unwrap_err();
+    says(&error, &["contents of the source"]);
 }
 
 #[test]

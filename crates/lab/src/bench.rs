@@ -58,7 +58,8 @@ pub struct Measurement {
     pub gflops: f64,
     /// What a kernel of nothing but multiply-adds reaches on this adapter, where measured.
     pub peak_gflops: Option<f64>,
-    /// The former divided by the latter.
+    /// The former divided by the latter; none if that exceeds 1, because the machine was busy with other work while
+    /// the peak was measured.
     pub peak_share: Option<f64>,
     /// The longest slice of GPU work of the run, waiting for its result included.
     pub longest_slice_ms: f64,
@@ -73,23 +74,59 @@ pub struct Measurement {
 /// Steps before the measured ones: compile, allocate, let the slices find their length.
 const WARM_UP: u32 = 20;
 
-/// What a kernel of nothing but multiply-adds reaches on this adapter, in GFLOP/s.
+/// What a kernel of nothing but multiply-adds reaches on this adapter.
 ///
-/// # Errors
-/// The GPU.
-pub async fn peak_gflops(gpu: &Gpu) -> Result<Option<f64>, LabError> {
-    Ok(Some(peak::gflops(gpu).await?).filter(|x| x.is_finite()))
+/// Other work on the machine slows that kernel down too, so it is measured before and after what it is compared with,
+/// and the better figure counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Peak {
+    gflops: f64,
+}
+
+impl Peak {
+    /// Measures it.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn measure(gpu: &Gpu) -> Result<Peak, LabError> {
+        Ok(Peak { gflops: peak::gflops(gpu).await? })
+    }
+
+    /// Measures it again; the better of both.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn again(self, gpu: &Gpu) -> Result<Peak, LabError> {
+        Ok(Peak { gflops: self.gflops.max(Peak::measure(gpu).await?.gflops) })
+    }
+
+    /// This rate and its share in a measurement of `gflops`. Nothing is faster than the peak, so that a share above 1
+    /// is none.
+    fn judge(self, gflops: f64) -> (Option<f64>, Option<f64>) {
+        let peak = Some(self.gflops).filter(|p| p.is_finite() && *p > 0.0);
+        (peak, peak.map(|p| gflops / p).filter(|&share| share <= 1.0))
+    }
+}
+
+impl Measurement {
+    /// Records the peak beside it.
+    pub fn compare(&mut self, peak: Peak) {
+        (self.peak_gflops, self.peak_share) = peak.judge(self.gflops);
+    }
+}
+
+impl MatmulMeasurement {
+    /// Records the peak beside it.
+    pub fn compare(&mut self, peak: Peak) {
+        (self.peak_gflops, self.peak_share) = peak.judge(self.gflops);
+    }
 }
 
 /// Fits networks to random targets and measures each of some rounds, without early stops.
 ///
 /// # Errors
 /// Options that make no sense, or the GPU.
-pub async fn fit(
-    gpu: &Gpu,
-    options: &FitBenchOptions,
-    peak_gflops: Option<f64>,
-) -> Result<Vec<Measurement>, LabError> {
+pub async fn fit(gpu: &Gpu, options: &FitBenchOptions) -> Result<Vec<Measurement>, LabError> {
     let FitBenchOptions { nets, points, ref mlp, steps, rounds, seed } = *options;
     for (option, value) in [
         ("--nets", nets as u64),
@@ -147,8 +184,8 @@ pub async fn fit(
                 ms_per_net_step: 1e3 / rate,
                 net_steps_per_s: rate,
                 gflops,
-                peak_gflops,
-                peak_share: peak_gflops.map(|peak| gflops / peak),
+                peak_gflops: None,
+                peak_share: None,
                 longest_slice_ms: longest.as_secs_f64() * 1e3,
                 kernel: plan.kernel.clone(),
                 bytes: plan.bytes,
@@ -207,6 +244,14 @@ mod tests {
         let mlp = Mlp::new(&[2, 32, 32, 1], Convention::Dwsnets).unwrap();
         // 2*32 + 32*32 + 32*1 = 1120 weights.
         assert_eq!(flop_per_step(&mlp, 784), 6.0 * 784.0 * 1120.0);
+    }
+
+    #[test]
+    fn nothing_is_faster_than_the_peak() {
+        let peak = Peak { gflops: 80.0 };
+        assert_eq!(peak.judge(40.0), (Some(80.0), Some(0.5)));
+        assert_eq!(peak.judge(100.0), (Some(80.0), None));
+        assert_eq!(Peak { gflops: f64::INFINITY }.judge(40.0), (None, None));
     }
 
     #[test]

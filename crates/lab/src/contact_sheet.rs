@@ -297,8 +297,7 @@ impl Cells<'_> {
 
     /// Why there is nothing to draw.
     fn trouble(&self, net: usize, output: &[f32]) -> Option<&'static str> {
-        // An import knows neither PSNR nor steps; a fit that diverged has some.
-        if self.shard.psnr[net].is_nan() && self.shard.steps[net] > 0 {
+        if self.shard.diverged(net) {
             Some("diverged")
         } else if output.iter().any(|y| !y.is_finite()) {
             Some("not finite")

@@ -445,7 +445,7 @@ fn zoo_hint(error: &ZooError) -> &'static str {
         ZooError::Store(e) => store_hint(e),
         ZooError::AlreadyExists { .. } => "choose another --out, or continue a fit with --resume",
         ZooError::NotEmpty { .. } => "choose an empty or new folder",
-        ZooError::Unfinished { .. } => "delete the folder and run the command that wrote it again",
+        ZooError::Unfinished { .. } => "run the command that wrote it again, or delete the folder",
         ZooError::Resume { .. } => {
             "repeat the options that the zoo was begun with, or choose another --out"
         }

@@ -54,6 +54,7 @@ impl Clock {
             seconds,
             eta_s: meter::eta(nets.saturating_sub(done) as f64, rate),
             learning: None,
+            compiling: false,
         }
     }
 }

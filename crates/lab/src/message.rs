@@ -80,6 +80,9 @@ pub struct Progress {
     /// How a training goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning: Option<Learning>,
+    /// Whether the kernels are being compiled, which takes up to half a minute where a driver has never seen them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compiling: bool,
 }
 
 /// How a training goes.
@@ -218,6 +221,7 @@ mod tests {
             seconds: 3.0,
             eta_s: Some(9.0),
             learning: None,
+            compiling: false,
         });
         let text = serde_json::to_string(&message).unwrap();
         assert!(text.starts_with(r#"{"progress":{"nets_done":3,"nets":64"#), "{text}");

@@ -5,11 +5,16 @@ use std::collections::VecDeque;
 /// Seconds over which a rate is taken: long enough to be calm, short enough to follow a change.
 const WINDOW: f64 = 5.0;
 
+/// A rate is taken over this many changes of the count at least, or what there is of them.
+const CHANGES: usize = 4;
+
 /// Turns counts observed over time into a rate.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
-    /// `(seconds, count)`, oldest first.
+    /// `(seconds, count)` of the first observation and of those at which the count had changed, oldest first.
     seen: VecDeque<(f64, f64)>,
+    /// Seconds of the last observation.
+    now: f64,
 }
 
 impl Meter {
@@ -20,17 +25,24 @@ impl Meter {
 
     /// At `seconds` since any origin the running count was `count`. Neither may go back.
     pub fn observe(&mut self, seconds: f64, count: f64) {
-        self.seen.push_back((seconds, count));
-        // Keep one observation that is older than the window, so that slow counts have a rate too.
-        while self.seen.len() > 2 && self.seen[1].0 < seconds - WINDOW {
+        self.now = seconds;
+        // Between two changes a slow count does not stand still, it only cannot be seen to move.
+        if self.seen.back().is_none_or(|&(_, last)| last != count) {
+            self.seen.push_back((seconds, count));
+        }
+        while self.seen.len() > CHANGES + 1 && self.seen[1].0 < seconds - WINDOW {
             self.seen.pop_front();
         }
     }
 
-    /// Counts per second over the last seconds; `None` before two observations.
+    /// Counts per second over the last seconds, or over the last changes of a count that changes rarely; `None`
+    /// before the first change.
     pub fn rate(&self) -> Option<f64> {
         let (&(t0, c0), &(t1, c1)) = (self.seen.front()?, self.seen.back()?);
-        (t1 > t0).then(|| (c1 - c0) / (t1 - t0))
+        let changes = self.seen.len() - 1;
+        // A change that is overdue counts against the rate.
+        let due = self.now - (t1 - t0) / changes.max(1) as f64;
+        (t1 > t0).then(|| (c1 - c0) / (t1.max(due) - t0))
     }
 }
 
@@ -161,6 +173,24 @@ mod tests {
         assert_eq!(meter.rate(), Some(0.1));
         meter.observe(120.0, 12.0);
         assert_eq!(meter.rate(), Some(0.1));
+    }
+
+    #[test]
+    fn a_rate_does_not_blink_between_steps_that_are_rarer_than_observations() {
+        let mut meter = Meter::new();
+        // A step of 64 networks every 7 seconds, looked at every half second.
+        for tick in 0..200 {
+            let seconds = f64::from(tick) / 2.0;
+            meter.observe(seconds, (seconds / 7.0).floor() * 64.0);
+            if seconds >= 7.0 {
+                let rate = meter.rate().unwrap();
+                assert!((rate - 64.0 / 7.0).abs() < 1.0, "{rate} after {seconds} s");
+            }
+        }
+        // One that has stopped is noticed.
+        let before = meter.rate().unwrap();
+        meter.observe(160.0, 14.0 * 64.0);
+        assert!(meter.rate().unwrap() < 0.5 * before);
     }
 
     #[test]

@@ -100,6 +100,16 @@ fn the_stream_tells_the_whole_story() {
         .collect();
     assert_eq!(checkpoints, expected);
 
+    // Before the first step there is silence, which is explained; no longer after it.
+    let compiling: Vec<bool> = messages
+        .iter()
+        .filter_map(|m| match m {
+            Message::Progress(p) => Some(p.compiling),
+            _ => None,
+        })
+        .collect();
+    assert!(compiling[0] && !compiling[1..].contains(&true), "{compiling:?}");
+
     // Progress only grows and ends whole; metrics have a value per network; previews are pictures.
     let mut last = 0.0;
     let (mut metrics, mut previews) = (0, 0);

@@ -4,10 +4,12 @@
 mod common;
 
 use common::golden::Set;
-use common::{Case, gpu, worst};
+use common::{Case, gpu, gpu_like, worst};
 use pollster::block_on;
 use weightlab_nets::fit::{Kernel, fused, gradient_by};
-use weightlab_nets::{FitBatch, FitSettings, Mlp, NetOutcome, Status, image_grid};
+use weightlab_nets::{
+    FitBatch, FitPath, FitSettings, Mlp, NetOutcome, Status, image_grid, plan_fit,
+};
 
 /// As in `kernels.rs`: f32 sums of hundreds of products, magnified by omega_0 = 30 per layer, compared to the
 /// largest entry.
@@ -72,6 +74,43 @@ fn golden_trajectory() {
         ];
         println!("{name}: {errors:.3?} of the tolerance");
         assert!(errors.iter().all(|&e| e < 1.0), "{name}: {errors:?}");
+    }
+}
+
+/// What the lane kernel does not take is tiled there, and a GPU's kernel stays for GPUs; however many networks.
+#[test]
+fn the_kernel_is_chosen_by_device_architecture_and_points() {
+    let large =
+        [(&[2, 48, 48, 1][..], 784), (&[2, 64, 64, 3], 1024), (&[2, 32, 32, 32, 32, 3], 1024)];
+    for (dims, points) in large {
+        let mlp = Mlp::new(dims, weightlab_nets::Convention::Dwsnets).unwrap();
+        for nets in [1, 16, 1000] {
+            let path = |gpu| plan_fit(gpu, &mlp, points, nets).unwrap().path;
+            let expected = if gpu().is_cpu() { FitPath::Tiled } else { FitPath::Fused };
+            assert_eq!(path(gpu()), expected, "{}", mlp.dims_text());
+            assert_eq!(path(gpu_like()), FitPath::Fused, "{}", mlp.dims_text());
+        }
+    }
+    let usual = Mlp::new(&[2, 32, 32, 1], weightlab_nets::Convention::Dwsnets).unwrap();
+    assert_eq!(plan_fit(gpu(), &usual, 784, 1).unwrap().path, FitPath::Fused);
+}
+
+/// A driver compiles a kernel in the first slice that runs it, which says nothing of slices.
+#[test]
+fn compiling_does_not_count_as_a_slice() {
+    let case = Case::new(&[2, 5, 7, 3], 60, 2, 5);
+    for kernel in [lanes(&case.mlp, 60), Kernel::Tiled] {
+        let name = format!("{kernel:?}");
+        let settings = FitSettings { max_steps: 9, until_psnr: None, ..Default::default() };
+        let (coords, targets, params) = (&case.coords, &case.targets, case.params());
+        let mut batch =
+            FitBatch::with_kernel(gpu(), &case.mlp, coords, targets, &params, &settings, kernel)
+                .unwrap();
+        batch.fix_slices(2);
+        block_on(batch.advance()).unwrap();
+        assert!(batch.longest_slice().is_zero(), "{name}: {:?}", batch.longest_slice());
+        while !block_on(batch.advance()).unwrap().finished {}
+        assert!(!batch.longest_slice().is_zero(), "{name}");
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::Result;
 use std::process::ExitCode;
 use weightlab_lab::LabError;
 use weightlab_lab::bench::{
-    self, AlignBenchOptions, AugmentBenchOptions, FitBenchOptions, MatmulBenchOptions,
+    self, AlignBenchOptions, AugmentBenchOptions, FitBenchOptions, MatmulBenchOptions, Peak,
     TrainBenchOptions,
 };
 use weightlab_lab::meter::bytes_text;
@@ -29,8 +29,14 @@ pub async fn run(global: &Global, out: &Out, command: &BenchCommand) -> Result<E
     }
 }
 
-fn share_text(share: Option<f64>) -> String {
-    share.map_or(String::new(), |s| format!(" ({:.0} % of peak)", s * 100.0))
+fn share_text(peak: Option<f64>, share: Option<f64>) -> String {
+    match (peak, share) {
+        (_, Some(share)) => format!(" ({:.0} % of peak)", share * 100.0),
+        (Some(peak), None) => format!(
+            " (above the peak of {peak:.1}: an invalid measurement, the machine is busy with other work)"
+        ),
+        (None, None) => String::new(),
+    }
 }
 
 async fn matmul(global: &Global, out: &Out, args: &BenchMatmulArgs) -> Result<ExitCode> {
@@ -41,8 +47,11 @@ async fn matmul(global: &Global, out: &Out, args: &BenchMatmulArgs) -> Result<Ex
         outputs: args.outputs as usize,
         rounds: args.rounds,
     };
-    let peak = bench::peak_gflops(&gpu).await?;
-    for m in bench::matmul(&gpu, &options, peak).await? {
+    let peak = Peak::measure(&gpu).await?;
+    let measurements = bench::matmul(&gpu, &options).await?;
+    let peak = peak.again(&gpu).await?;
+    for mut m in measurements {
+        m.compare(peak);
         object_always(&m);
         out.note(&format!(
             "{} x {} -> {}, {}: {:.2} ms, {:.1} GFLOP/s{}, {} dispatches on {}",
@@ -52,7 +61,7 @@ async fn matmul(global: &Global, out: &Out, args: &BenchMatmulArgs) -> Result<Ex
             m.what,
             m.ms,
             m.gflops,
-            share_text(m.peak_share),
+            share_text(m.peak_gflops, m.peak_share),
             m.dispatches,
             m.adapter
         ));
@@ -71,10 +80,13 @@ async fn fit(global: &Global, out: &Out, args: &BenchFitArgs) -> Result<ExitCode
         rounds: args.rounds,
         seed: args.seed,
     };
-    let peak = bench::peak_gflops(&gpu).await?;
-    for m in bench::fit(&gpu, &options, peak).await? {
+    let peak = Peak::measure(&gpu).await?;
+    let measurements = bench::fit(&gpu, &options).await?;
+    let peak = peak.again(&gpu).await?;
+    for mut m in measurements {
+        m.compare(peak);
         object_always(&m);
-        let share = share_text(m.peak_share);
+        let share = share_text(m.peak_gflops, m.peak_share);
         out.note(&format!(
             "{} nets: {:.4} ms per net and step, {:.1} GFLOP/s{share}, {} on {}",
             m.n,

@@ -69,7 +69,7 @@ fn is_due(progress: &Progress, shown: Option<Instant>) -> bool {
 
 /// What to say of a job that makes a zoo from others, when it takes too long to end.
 pub const DERIVED_REMEDY: &str =
-    "the new zoo is unfinished: delete its folder and run the command again";
+    "the new zoo is unfinished: run the command again, which begins anew";
 
 /// Ends such a job when it was interrupted.
 pub fn derived_interrupted(zoo: &Zoo<DirStore>) -> ExitCode {

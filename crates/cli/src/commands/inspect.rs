@@ -30,9 +30,7 @@ pub async fn run(out: &Out, args: &InspectArgs) -> Result<ExitCode> {
     let targets = zoo.read_targets().await.map_err(LabError::from)?;
     let psnr = Distribution::of(known.psnr.iter().map(|&x| f64::from(x)));
     let steps = Distribution::of(known.steps.iter().map(|&x| x as f64));
-    // An import knows no steps; a fit that diverged has some.
-    let diverged =
-        known.psnr.iter().zip(&known.steps).filter(|(p, s)| p.is_nan() && **s > 0).count();
+    let diverged = (0..known.len()).filter(|&i| known.diverged(i)).count();
     out.object(&json!({"zoo": {
         "nets": zoo.nets(),
         "complete": manifest.is_complete(),
@@ -93,8 +91,8 @@ fn facts(m: &ZooManifest) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let complete = match m.planned() {
         Some(planned) if !m.is_complete() => {
-            let remedy = match (&m.derived, m.plan) {
-                (Some(d), _) => format!("delete the folder and run `{}` again", d.operation),
+            let remedy = match (&m.writing, m.plan) {
+                (Some(operation), _) => format!("run `{operation}` again, which begins anew"),
                 (None, Some(_)) => "continue with fit --resume".to_owned(),
                 (None, None) => {
                     "delete the folder and run the command that wrote it again".to_owned()

@@ -27,6 +27,12 @@ pub async fn run(out: &Out, args: &MergeArgs) -> Result<ExitCode> {
         "computed_on": report.computed_on,
     }}));
     out.line(&format!("{}: {}", args.out.display(), networks_text(report.nets)));
+    if !report.other_names.is_empty() {
+        out.note(&format!(
+            "the source has other names in some parts ({}), but the same contents; the first part's name is kept",
+            report.other_names.join(", ")
+        ));
+    }
     if report.computed_on.len() > 1 {
         let devices: Vec<String> = report.computed_on.iter().map(|d| format!("  {d}")).collect();
         out.note(&format!(
@@ -39,7 +45,7 @@ pub async fn run(out: &Out, args: &MergeArgs) -> Result<ExitCode> {
         let missing: Vec<String> =
             report.missing.iter().map(|&range| objects_text(range)).collect();
         say(&format!(
-            "warning: {} was written but is incomplete: the job planned objects that no zoo holds \
+            "error: {} was written but is incomplete: the job planned objects that no zoo holds \
              in full: {}. Fit the missing parts and merge again into another folder",
             args.out.display(),
             missing.join(", ")

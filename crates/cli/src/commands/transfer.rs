@@ -9,10 +9,13 @@ use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 use weightlab_data::{DirStore, ImportOptions, SourceError, import_safetensors, import_torch};
-use weightlab_data::{export_safetensors, export_torch};
+use weightlab_data::{export_safetensors, export_torch, is_unfinished_export};
 use weightlab_lab::LabError;
 use weightlab_lab::meter::{bytes_text, networks_text};
 use weightlab_nets::Convention;
+
+/// Diverged networks that are named.
+const DIVERGED_NAMED: usize = 5;
 
 /// Writes a zoo for others.
 pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
@@ -20,7 +23,13 @@ pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
     note_unfinished(out, &zoo);
     let path = &args.out;
     let in_the_way = match path.read_dir() {
-        Ok(mut entries) => matches!(args.format, Format::Safetensors) || entries.next().is_some(),
+        Ok(mut entries) => match args.format {
+            Format::Safetensors => true,
+            Format::Torch => {
+                let ours = is_unfinished_export(&DirStore::new(path)).await;
+                entries.next().is_some() && !ours.map_err(LabError::from)?
+            }
+        },
         Err(_) => path.exists(),
     };
     if in_the_way {
@@ -35,6 +44,7 @@ pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
             let root = folder_name(path)?;
             let report =
                 export_torch(&zoo, &DirStore::new(path), &root).await.map_err(LabError::from)?;
+            warn_of_diverged(&report.diverged);
             (report.nets, report.bytes)
         }
         Format::Safetensors => {
@@ -47,6 +57,24 @@ pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
     out.object(&json!({"exported": {"path": file, "nets": nets, "bytes": bytes}}));
     out.line(&format!("{file}: {}, {}", networks_text(nets), bytes_text(bytes)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who goes on with the files learns nothing of it from them.
+fn warn_of_diverged(diverged: &[(i64, i64)]) {
+    if diverged.is_empty() {
+        return;
+    }
+    let named = diverged.iter().take(DIVERGED_NAMED);
+    let mut names: Vec<String> =
+        named.map(|(object, view)| format!("object {object} view {view}")).collect();
+    if diverged.len() > DIVERGED_NAMED {
+        names.push("...".to_owned());
+    }
+    say(&format!(
+        "warning: {} diverged ({}): exported as they are and marked in weightlab.json, but not in the .pth files",
+        networks_text(diverged.len() as u64),
+        names.join(", ")
+    ));
 }
 
 /// The folder's own name, which the paths in splits.json begin with.
@@ -97,6 +125,7 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
         "views": report.views,
         "unlabelled": report.unlabelled,
         "converted": report.converted,
+        "diverged": report.diverged,
         "assumed_convention": report.assumed.map(Convention::name),
     }}));
     out.line(&format!("{}: {}", args.out.display(), networks_text(report.nets)));
@@ -110,6 +139,10 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
     }
     if report.unlabelled > 0 {
         out.note(&format!("{} networks have no label", report.unlabelled));
+    }
+    if report.diverged > 0 {
+        let count = networks_text(report.diverged);
+        say(&format!("warning: {count} had diverged in the fit, and keep that mark"));
     }
     if report.converted > 0 {
         out.note(&format!("{} networks were rounded to 32-bit floats", report.converted));

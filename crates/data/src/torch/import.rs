@@ -16,6 +16,9 @@ use crate::zoo::error::ZooError;
 use crate::zoo::manifest::{DEFAULT_NETS_PER_SHARD, ZooManifest};
 use crate::zoo::shard::{Shard, header_mlp, read_params};
 
+/// What an unfinished zoo says is writing it.
+const OPERATION: &str = "import";
+
 /// What imported files do not say of themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportOptions {
@@ -45,6 +48,8 @@ pub struct ImportReport {
     pub unlabelled: u64,
     /// Networks with parameters of another type than 32-bit float, which were rounded to it.
     pub converted: u64,
+    /// Networks that are recorded as diverged.
+    pub diverged: u64,
     /// The convention that was assumed, where neither the files nor the options named one.
     pub assumed: Option<Convention>,
 }
@@ -52,8 +57,8 @@ pub struct ImportReport {
 /// Imports a folder of `.pth` files, one per network, listed in its `splits.json`. The
 /// architecture is inferred from the shapes of the weights and biases, which must stand in layer
 /// order (`seq.0.weight`, `seq.0.bias`, ...); all files must agree. Activation, offset and target
-/// range come from `weightlab.json`, if it is there, else from the convention of the options. PSNR
-/// and steps become unknown.
+/// range come from `weightlab.json`, if it is there, else from the convention of the options; likewise PSNR and
+/// steps, which are unknown without it.
 ///
 /// # Errors
 /// A malformed `weightlab.json`, or one that disagrees with the tensors or the options.
@@ -70,6 +75,15 @@ pub async fn import_torch<I: Store, O: Store>(
         true => Some(Sidecar::from_json(&input.read(SIDECAR_FILE).await?)?),
         false => None,
     };
+    if recorded.as_ref().is_some_and(|r| r.unfinished) {
+        return Err(content(
+            SIDECAR_FILE,
+            "unfinished",
+            "true".to_string(),
+            "an export that came to its end".to_string(),
+            "run `export` into this folder again, which begins anew",
+        ));
+    }
     if recorded.is_none() && options.convention.is_none() {
         report.assumed = Some(Convention::Dwsnets);
     }
@@ -79,7 +93,10 @@ pub async fn import_torch<I: Store, O: Store>(
     let mut shard = Shard::default();
     for net in &listing.nets {
         let file = resolver.find(input, &net.path).await?;
-        let (dims, params, label, converted) = read_net(&input.read(&file).await?, &file)?;
+        let fit = recorded.as_ref().and_then(|r| r.fits.get(&file)).copied();
+        let diverged = fit.is_some_and(|f| f.diverged);
+        let (dims, params, label, converted) =
+            read_net(&input.read(&file).await?, &file, diverged)?;
         if let Some(store) = out.take() {
             let mlp = match &recorded {
                 Some(recorded) => agreed(recorded, &dims, options.convention, &file)?,
@@ -91,6 +108,7 @@ pub async fn import_torch<I: Store, O: Store>(
             manifest.nets_per_shard = options.nets_per_shard;
             manifest.splits = Some(split_ranges(&listing.nets));
             manifest.expected = Some(listing.nets.len() as u64);
+            manifest.writing = Some(OPERATION.to_string());
             zoo = Some(Zoo::create(store, manifest).await?);
         }
         // Made in the first turn of the loop.
@@ -108,8 +126,9 @@ pub async fn import_torch<I: Store, O: Store>(
         shard.labels.push(label.or(net.label).unwrap_or(-1));
         shard.objects.push(i64::from(net.object));
         shard.views.push(i64::from(net.view));
-        shard.psnr.push(f32::NAN);
-        shard.steps.push(0);
+        shard.psnr.push(fit.and_then(|f| f.psnr).unwrap_or(f32::NAN));
+        shard.steps.push(fit.map_or(0, |f| f.steps));
+        report.diverged += u64::from(diverged);
         report.nets += 1;
         report.converted += u64::from(converted);
         report.unlabelled += u64::from(label.or(net.label).is_none());
@@ -215,6 +234,7 @@ pub async fn import_safetensors<O: Store>(
     let mut manifest = ZooManifest::new(mlp, 0);
     manifest.nets_per_shard = options.nets_per_shard;
     manifest.expected = Some(n as u64);
+    manifest.writing = Some(OPERATION.to_string());
     let mut zoo = Zoo::create(out, manifest).await?;
     let per_shard = options.nets_per_shard as usize;
     for start in (0..n).step_by(per_shard) {
@@ -287,7 +307,8 @@ fn stacked_mlp(
 /// Widths, parameters, label, and whether anything was rounded.
 type Net = (Vec<usize>, Vec<f32>, Option<i64>, bool);
 
-fn read_net(bytes: &[u8], file: &str) -> Result<Net, TorchError> {
+/// Parameters that are not finite are refused, except of a network that is known to have diverged.
+fn read_net(bytes: &[u8], file: &str, diverged: bool) -> Result<Net, TorchError> {
     let value = read_torch(bytes, file)?;
     let Value::Dict(entries) = &value else {
         return Err(content(
@@ -341,7 +362,8 @@ fn read_net(bytes: &[u8], file: &str) -> Result<Net, TorchError> {
         open = !open;
         converted |= tensor.dtype() != Dtype::F32;
         let values = tensor.to_f32();
-        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+        let not_finite = values.iter().position(|v| !v.is_finite());
+        if let Some(at) = not_finite.filter(|_| !diverged) {
             return Err(content(
                 file,
                 key,

@@ -1,5 +1,7 @@
 //! `weightlab.json`: what `.pth` files do not say of the networks in them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use weightlab_nets::Mlp;
 
@@ -19,6 +21,30 @@ pub(crate) struct Sidecar {
     /// `[height, width, channels]` of the images that were fitted, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_shape: Option<[usize; 3]>,
+    /// How the fit of every network went, by the name of its file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fits: BTreeMap<String, Fit>,
+    /// Whether the export is still at work, or was ended.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unfinished: bool,
+}
+
+/// How the fit of a network went.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fit {
+    /// dB; none if it diverged or is unknown.
+    pub psnr: Option<f32>,
+    /// Updates applied; 0 if unknown.
+    pub steps: i64,
+    /// Its loss became NaN or infinite.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub diverged: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Sidecar {

@@ -11,13 +11,14 @@ const TOLD: usize = 4;
 const SHOWN: usize = 16;
 
 /// What the manifest records about the job rather than results, or about its look alone.
-const IGNORED: [&str; 8] = [
+const IGNORED: [&str; 9] = [
     "format_version",
     // Follows from the architecture.
     "convention",
     // Follow from the source, whose hash covers the labels.
     "class_names",
     "expected",
+    "writing",
     "computed_on",
     "targets",
     "beside",
@@ -99,12 +100,25 @@ pub(super) fn differences(a: &ZooManifest, b: &ZooManifest) -> Vec<Difference> {
             }
         }
     }
+    if same_contents(a, b) {
+        // Then its name is a label: the folder was renamed, or is packed on one machine only.
+        for job in [&mut first, &mut second] {
+            if let Some(source) = job.get_mut("source").and_then(Value::as_object_mut) {
+                source.remove("name");
+            }
+        }
+    }
     let mut out = Vec::new();
     compare("", &first, &second, &mut out);
     // Another split or size has other contents, which is no news.
     let explained = out.iter().any(|d| EXPLAINING.contains(&d.what.as_str()));
     out.retain(|d| !(explained && d.what == CONTENTS));
     out
+}
+
+/// Whether both were made from the same signals, whatever these were called.
+pub(super) fn same_contents(a: &ZooManifest, b: &ZooManifest) -> bool {
+    matches!((&a.source, &b.source), (Some(a), Some(b)) if a.blake3 == b.blake3)
 }
 
 /// The preset that an architecture agrees with in everything but widths and omega_0.

@@ -29,10 +29,7 @@ pub enum ZooError {
         store: String,
     },
     /// There is something else where a new zoo should go.
-    #[error(
-        "{store}: is not empty and holds no zoo (it holds {first}); choose an empty or new folder \
-         (--out)"
-    )]
+    #[error("{store}: is not empty (it holds {first}); choose an empty or new folder (--out)")]
     NotEmpty {
         /// Which store.
         store: String,
@@ -41,8 +38,8 @@ pub enum ZooError {
     },
     /// A zoo whose writing was ended, and that cannot be continued.
     #[error(
-        "{store}: holds {nets} of the {planned} networks that {by} was to write, because it was ended; \
-         delete the folder and run that command again"
+        "{store}: holds {nets} of the {planned} networks that {by} was to write, because it was ended; run \
+         that command again with this --out, which begins anew, or delete the folder"
     )]
     Unfinished {
         /// Which store.

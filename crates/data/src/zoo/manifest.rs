@@ -183,6 +183,10 @@ pub struct ZooManifest {
     /// written, or if that was ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
+    /// The command that is writing the zoo, until the zoo is whole; what is left of one that was ended, that same
+    /// command may replace. A fit has none: it can be resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writing: Option<String>,
     /// Every device and kernel that computed some of the networks, in the order of the shards. Empty
     /// if unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -214,6 +218,7 @@ impl ZooManifest {
             splits: None,
             derived: None,
             expected: None,
+            writing: None,
             computed_on: Vec::new(),
             targets: None,
             beside: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Zoo;
 use super::derived::Derived;
-use super::difference::differences;
+use super::difference::{differences, same_contents};
 use super::error::ZooError;
 use super::manifest::{ComputedOn, Plan, ZooManifest};
 use super::shard::Shard;
@@ -23,6 +23,9 @@ pub struct MergeReport {
     /// On what the networks were computed, as far as it is known. Only networks of one device and
     /// kernel are what a single run would have made, bit for bit.
     pub computed_on: Vec<ComputedOn>,
+    /// What the zoos call their source otherwise than the first does, whose name the merged zoo keeps. The contents
+    /// are the same.
+    pub other_names: Vec<String>,
 }
 
 impl MergeReport {
@@ -31,6 +34,9 @@ impl MergeReport {
         self.missing.is_empty()
     }
 }
+
+/// What an unfinished zoo says is writing it.
+const OPERATION: &str = "merge";
 
 /// Where one network lies; ordered as the merged zoo will be.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +53,8 @@ struct Place {
 /// job done whole, file for file and bit for bit. A shard per zoo is in memory at a time, and 40
 /// bytes per network.
 ///
-/// A merged zoo that does not become a job's whole carries the number of networks it is to hold, so
-/// that one whose merge was ended is known as such.
+/// Until it is whole, `writing` in its manifest says that a merge is at work, so that one that was ended is known
+/// as such: neither read nor resumed, but replaced by the next attempt.
 ///
 /// # Errors
 /// Zoos that do not belong together; a network that is in two of them; a damaged file or a zoo that a
@@ -63,7 +69,7 @@ pub async fn merge<A: Store, B: Store>(
         zoo.refuse_remains()?;
         check_same(first, zoo)?;
     }
-    super::refuse_other_contents(&out).await?;
+    super::refuse_other_contents(&out, Some(OPERATION)).await?;
     let places = find_all(zoos).await?;
     let mut report = report(zoos, &places);
     let plan = merged_plan(zoos, &places);
@@ -71,6 +77,7 @@ pub async fn merge<A: Store, B: Store>(
         plan,
         derived: merged_origin(zoos, &places),
         expected: plan.is_none().then_some(report.nets),
+        writing: Some(OPERATION.to_string()),
         class_names: zoos
             .iter()
             .map(|z| &z.manifest.class_names)
@@ -201,7 +208,22 @@ fn report<A: Store>(zoos: &[Zoo<A>], places: &[Place]) -> MergeReport {
         objects: ranges(counts.into_keys()),
         missing,
         computed_on: Vec::new(),
+        other_names: other_names(zoos),
     }
+}
+
+fn other_names<A: Store>(zoos: &[Zoo<A>]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let Some((first, others)) = zoos.split_first() else { return names };
+    let name = |z: &Zoo<A>| z.manifest.source.as_ref().map(|s| s.name.clone());
+    for zoo in others.iter().filter(|z| same_contents(&first.manifest, &z.manifest)) {
+        if let Some(other) = name(zoo).filter(|_| name(zoo) != name(first))
+            && !names.contains(&other)
+        {
+            names.push(other);
+        }
+    }
+    names
 }
 
 /// Ascending numbers as half-open ranges.

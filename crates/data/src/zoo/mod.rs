@@ -35,12 +35,13 @@ pub struct Zoo<S: Store> {
 }
 
 impl<S: Store> Zoo<S> {
-    /// Begins a zoo. The manifest's `shards`, `computed_on` and `targets` must be empty.
+    /// Begins a zoo. The manifest's `shards`, `computed_on` and `targets` must be empty. What the same command
+    /// ([`ZooManifest::writing`]) left there when it was ended is replaced.
     ///
     /// # Errors
     /// There is a zoo or anything else already; an impossible manifest; a store that cannot be
     /// written, or that another process is writing to.
-    pub async fn create(store: S, manifest: ZooManifest) -> Result<Zoo<S>, ZooError> {
+    pub async fn create(store: S, mut manifest: ZooManifest) -> Result<Zoo<S>, ZooError> {
         manifest.validate(MANIFEST_FILE)?;
         let results = !manifest.computed_on.is_empty() || manifest.targets.is_some();
         if !manifest.shards.is_empty() || results {
@@ -52,9 +53,12 @@ impl<S: Store> Zoo<S> {
             ));
         }
         // Before anything is made that would have to be removed again.
-        refuse_other_contents(&store).await?;
+        let writing = manifest.writing.take();
+        refuse_other_contents(&store, writing.as_deref()).await?;
         let lock = store.lock().await?;
-        refuse_other_contents(&store).await?;
+        refuse_other_contents(&store, writing.as_deref()).await?;
+        clear_remains(&store).await?;
+        manifest.writing = writing.filter(|_| !manifest.is_complete());
         let zoo = Zoo { store, manifest, lock: Some(lock), computing_on: None };
         zoo.save().await?;
         Ok(zoo)
@@ -91,6 +95,7 @@ impl<S: Store> Zoo<S> {
         }
         let lock = store.lock().await?;
         let mut zoo = Zoo::open(store).await?;
+        zoo.refuse_remains()?;
         zoo.lock = Some(lock);
         let differences = differences(&zoo.manifest, &manifest);
         if !differences.is_empty() {
@@ -168,9 +173,14 @@ impl<S: Store> Zoo<S> {
         computed_on.dedup();
         let (nets, blake3) = (shard.len() as u32, blake3_hex(&bytes));
         self.manifest.shards.push(ShardEntry { file, nets, blake3, computed_on });
+        let writing = self.manifest.writing.clone();
+        if self.manifest.is_complete() {
+            self.manifest.writing = None;
+        }
         self.save().await.inspect_err(|_| {
             // Still unlisted on disk, so unlisted here too.
             self.manifest.shards.pop();
+            self.manifest.writing = writing;
             self.manifest.computed_on.truncate(known);
         })
     }
@@ -372,20 +382,30 @@ async fn read_manifest<S: Store>(store: &S) -> Result<Option<ZooManifest>, ZooEr
 
 /// The error about a zoo that cannot be continued and that misses networks.
 fn remains(manifest: &ZooManifest, store: String) -> Option<ZooError> {
-    let planned =
-        manifest.planned().filter(|_| manifest.plan.is_none() && !manifest.is_complete())?;
-    let by = manifest
-        .derived
-        .as_ref()
-        .map_or("the command".to_string(), |d| format!("`{}`", d.operation));
+    let resumable = manifest.plan.is_some() && manifest.writing.is_none();
+    let planned = manifest.planned().filter(|_| !resumable && !manifest.is_complete())?;
+    let derived = manifest.derived.as_ref().map(|d| &d.operation);
+    let by = manifest.writing.as_ref().or(derived);
+    let by = by.map_or("the command".to_string(), |by| format!("`{by}`"));
     Some(ZooError::Unfinished { store, nets: manifest.nets(), planned, by })
 }
 
-/// A new zoo goes where there is nothing: not over another one, and not between strange files.
-async fn refuse_other_contents<S: Store>(store: &S) -> Result<(), ZooError> {
+/// A new zoo goes where there is nothing: not over another one, and not between strange files. Only what is left
+/// of the same command (`writing`) is not in its way.
+async fn refuse_other_contents<S: Store>(store: &S, writing: Option<&str>) -> Result<(), ZooError> {
     if store.exists(MANIFEST_FILE).await? {
         // One that cannot be read is in the way no less.
         let there = read_manifest(store).await.ok().flatten();
+        let own = |zoo: &ZooManifest| {
+            writing.is_some() && zoo.writing.as_deref() == writing && !zoo.is_complete()
+        };
+        if there.as_ref().is_some_and(own) {
+            let strange = store.list().await?.into_iter().find(|name| !is_zoo_file(name));
+            return match strange {
+                Some(first) => Err(ZooError::NotEmpty { store: store.describe(), first }),
+                None => Ok(()),
+            };
+        }
         return Err(there
             .and_then(|zoo| remains(&zoo, store.describe()))
             .unwrap_or_else(|| ZooError::AlreadyExists { store: store.describe() }));
@@ -394,4 +414,21 @@ async fn refuse_other_contents<S: Store>(store: &S) -> Result<(), ZooError> {
         Some(first) => Err(ZooError::NotEmpty { store: store.describe(), first }),
         None => Ok(()),
     }
+}
+
+/// Whether a zoo may have such a file: its manifest, shards, targets and what is kept beside them.
+fn is_zoo_file(name: &str) -> bool {
+    name == MANIFEST_FILE || (name.ends_with(".safetensors") && !name.contains('/'))
+}
+
+/// Removes what [`refuse_other_contents`] found to be left of the same command. The manifest goes last: until then
+/// it says what the rest is.
+async fn clear_remains<S: Store>(store: &S) -> Result<(), ZooError> {
+    if !store.exists(MANIFEST_FILE).await? {
+        return Ok(());
+    }
+    for name in store.list().await?.iter().filter(|&n| n != MANIFEST_FILE && is_zoo_file(n)) {
+        store.remove(name).await?;
+    }
+    Ok(store.remove(MANIFEST_FILE).await?)
 }

@@ -55,6 +55,15 @@ impl Shard {
         &self.params[i * stride..(i + 1) * stride]
     }
 
+    /// Whether the loss of network `i` became NaN or infinite: its PSNR is NaN though it took steps. Of networks
+    /// that were made elsewhere neither is known.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Shard::len`].
+    pub fn diverged(&self, i: usize) -> bool {
+        self.psnr[i].is_nan() && self.steps[i] > 0
+    }
+
     /// Appends network `i` of `other`.
     pub(crate) fn push_from(&mut self, other: &Shard, i: usize) {
         self.params.extend_from_slice(other.net(i));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use weightlab_data::{Plan, Shard, ZooManifest};
+use weightlab_data::{MemStore, Plan, Shard, Store, StoreError, ZooManifest};
 use weightlab_nets::{Convention, Mlp};
 
 pub fn block<T>(future: impl Future<Output = T>) -> T {
@@ -91,5 +91,39 @@ pub fn says(error: &impl std::fmt::Display, parts: &[&str]) {
     let text = error.to_string();
     for part in parts {
         assert!(text.contains(part), "{text:?} lacks {part:?}");
+    }
+}
+
+/// Gives up at a write, as if it had been killed there.
+#[derive(Debug)]
+pub struct Killed {
+    pub inner: MemStore,
+    pub writes: std::cell::Cell<usize>,
+}
+
+impl Store for &Killed {
+    async fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        self.inner.read(name).await
+    }
+    async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        match self.writes.get().checked_sub(1) {
+            None => Err(StoreError::NotFound { name: name.into(), store: "killed".into() }),
+            Some(left) => {
+                self.writes.set(left);
+                self.inner.write(name, bytes).await
+            }
+        }
+    }
+    async fn list(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.list().await
+    }
+    async fn exists(&self, name: &str) -> Result<bool, StoreError> {
+        self.inner.exists(name).await
+    }
+    async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        self.inner.remove(name).await
+    }
+    fn describe(&self) -> String {
+        "out".into()
     }
 }

@@ -75,6 +75,7 @@ impl<S: Store> DerivedZoo<S> {
                 .splits
                 .clone()
                 .filter(|_| derivation.keep_targets && agree(|a, b| a.splits == b.splits)),
+            writing: Some(derivation.operation.to_owned()),
             derived: Some(Box::new(Derived {
                 operation: derivation.operation.to_owned(),
                 parameters: derivation.parameters,

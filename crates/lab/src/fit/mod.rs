@@ -87,6 +87,9 @@ pub struct FitJob<S: Store> {
     /// Networks of the current shard that are finished.
     partial: Shard,
     batch: Option<Batch>,
+    /// Whether the kernels have run in this job, and whether it was told that they are going to be compiled.
+    compiled: bool,
+    told: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +171,7 @@ impl<S: Store> FitJob<S> {
         } else {
             Zoo::create(store, manifest).await?
         };
+        let renamed = renamed(zoo.manifest(), &images);
         let device = computed_on(gpu, &fit_plan);
         let warning = other_devices(zoo.manifest(), &device);
         zoo.set_computing_on(device);
@@ -194,9 +198,12 @@ impl<S: Store> FitJob<S> {
             totals,
             partial: Shard::default(),
             batch: None,
+            compiled: false,
+            told: false,
         };
         let started = job.started();
         job.queue.push_back(Message::Started(started));
+        job.queue.extend(renamed.map(Message::Warning));
         job.queue.extend(warning.map(Message::Warning));
         Ok(job)
     }
@@ -350,6 +357,20 @@ fn other_devices(zoo: &ZooManifest, here: &ComputedOn) -> Option<Warning> {
              other's, but the zoo will not be the same, bit for bit, as one made in one go. `weightlab \
              inspect` keeps them apart",
             others.join(" and ")
+        ),
+        diverged: None,
+    })
+}
+
+/// What is to be said if the source was called otherwise when the zoo was begun. Its contents are the same, or the zoo
+/// would not have been resumed.
+fn renamed(zoo: &ZooManifest, images: &ImageSet) -> Option<Warning> {
+    let before = &zoo.source.as_ref()?.name;
+    (*before != images.source.name).then(|| Warning {
+        what: format!(
+            "the source was called {before} when this zoo was begun, and is called {} now; its contents are the \
+             same, and the zoo keeps the first name",
+            images.source.name
         ),
         diverged: None,
     })

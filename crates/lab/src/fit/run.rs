@@ -20,11 +20,18 @@ impl<S: Store> FitJob<S> {
                 self.finish();
                 return Ok(());
             }
+            if !self.compiled && !self.told {
+                // Before the silence.
+                self.told = true;
+                self.push_progress();
+                return Ok(());
+            }
             self.batch = Some(self.begin_batch(done).await?);
             return Ok(());
         }
         let Some(batch) = self.batch.as_mut() else { return Ok(()) };
         let finished = batch.fit.advance().await?.finished;
+        self.compiled = true;
         self.push_metric(finished).await?;
         if finished {
             self.end_batch().await?;
@@ -197,6 +204,7 @@ impl<S: Store> FitJob<S> {
             seconds,
             eta_s: meter::eta(standing.remaining_steps(), rate),
             learning: None,
+            compiling: !self.compiled,
         }));
     }
 

@@ -409,7 +409,7 @@ impl FitBatch {
     }
 
     /// The longest slice of GPU work so far, waiting for its result included: what cancelling may have
-    /// to wait for.
+    /// to wait for. The first slice of a kernel, in which the driver compiles it, does not count.
     pub fn longest_slice(&self) -> Duration {
         match &self.path {
             Path::Fused(fused) => fused.longest_slice(),

@@ -36,7 +36,7 @@ impl Pace {
         self.fixed = true;
     }
 
-    /// The longest slice so far, waiting for the result included.
+    /// The longest slice so far, waiting for the result included and compiling left out.
     pub(crate) fn longest(&self) -> Duration {
         self.longest
     }
@@ -58,6 +58,11 @@ impl Pace {
             self.longest = self.longest.max(took);
             self.adapt(units, took);
         }
+    }
+
+    /// It is done, but its time says nothing of the work: a driver compiles a kernel when it first runs.
+    pub(crate) fn skip(&mut self) {
+        self.started = None;
     }
 
     /// At most doubles, so that one lucky measurement does no harm; shrinks at once.

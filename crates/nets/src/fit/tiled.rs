@@ -173,6 +173,8 @@ pub(super) struct Tiled {
     /// Next unit of this round: chunks fastest, then groups.
     unit: usize,
     pace: Pace,
+    /// Whether the kernels of a unit have run, and those of an update.
+    compiled: [bool; 2],
 }
 
 impl Tiled {
@@ -225,6 +227,7 @@ impl Tiled {
             steps_done: 0,
             unit: 0,
             pace: Pace::new(gpu, super::flop_per_step(mlp, slice_points)),
+            compiled: [false; 2],
         })
     }
 
@@ -241,15 +244,16 @@ impl Tiled {
         }
         self.pace.start(units as u64);
         recording.submit()?;
+        let updates = (self.unit + units) / self.cut.chunks > self.unit / self.cut.chunks;
         self.unit += units;
         if self.unit < round {
             self.gpu.finish().await?;
-            self.pace.stop();
+            self.stop(updates);
             return Ok(());
         }
 
         let states: Vec<GpuState> = self.gpu.read(&self.states, 0, self.nets).await?;
-        self.pace.stop();
+        self.stop(updates);
         for (outcome, state) in outcomes.iter_mut().zip(states) {
             *outcome = state.outcome();
         }
@@ -261,6 +265,17 @@ impl Tiled {
         self.steps_done += 1;
         self.unit = 0;
         Ok(())
+    }
+
+    /// The slice is done, with updates in it or without. Where kernels ran for the first time, the driver may have
+    /// compiled them.
+    fn stop(&mut self, updates: bool) {
+        let ran = [true, updates || self.compiled[1]];
+        if std::mem::replace(&mut self.compiled, ran) == ran {
+            self.pace.stop();
+        } else {
+            self.pace.skip();
+        }
     }
 
     /// Forward and back over one chunk of one group; after the last chunk also the update.

@@ -1,7 +1,7 @@
 //! The fused fit: many Adam steps of every network in one dispatch.
 //!
 //! Two kernels do that. On GPUs a workgroup owns a network ([`workgroup`]); on software renderers, if networks are
-//! small, a vector of invocations owns as many networks as it has lanes ([`lanes`]). This file chooses, holds the
+//! small, a vector of invocations owns as many networks as it has lanes ([`lanes`]), and larger ones are tiled. This file chooses, holds the
 //! buffers and paces the dispatches.
 
 pub mod lanes;
@@ -39,11 +39,16 @@ pub enum Form {
 }
 
 impl Form {
-    /// The best kernel for this architecture on this device; None if none can take the architecture or that
-    /// many points. It does not depend on the number of networks, so that their results do not.
+    /// The best fused kernel for this architecture on this device; None if none can take the architecture or that
+    /// many points, or if the tiled path is faster. It does not depend on the number of networks, so that their results do not.
     pub fn choose(gpu: &Gpu, mlp: &Mlp, points: usize) -> Option<Form> {
-        let lanes = gpu.is_cpu().then(|| Lanes::choose(mlp, points)).flatten();
-        lanes.map(Form::Lanes).or_else(|| Shape::choose(gpu, mlp, points).map(Form::Workgroup))
+        if gpu.is_cpu() {
+            // What the lane kernel does not take is left to the tiled path, whose kernels for software renderers are
+            // twice as fast there as the workgroup kernel, and compile in a fraction of its time.
+            Lanes::choose(mlp, points).map(Form::Lanes)
+        } else {
+            Shape::choose(gpu, mlp, points).map(Form::Workgroup)
+        }
     }
 
     fn pipeline(&self, gpu: &Gpu) -> Result<Arc<Pipeline>, GpuError> {
@@ -234,6 +239,8 @@ pub(super) struct Fused {
     /// Updates applied to every running network before this round.
     steps_done: u32,
     pace: Pace,
+    /// Whether the kernel has run.
+    compiled: bool,
 }
 
 impl Fused {
@@ -317,6 +324,7 @@ impl Fused {
             round_steps: 0,
             steps_done: 0,
             pace: Pace::new(gpu, super::flop_per_step(mlp, points)),
+            compiled: false,
         })
     }
 
@@ -339,7 +347,7 @@ impl Fused {
         let end_of_round = self.cursor == self.running.len();
         if end_of_round {
             let states: Vec<GpuState> = self.gpu.read(&self.states, 0, self.nets).await?;
-            self.pace.stop();
+            self.stop();
             for (outcome, state) in outcomes.iter_mut().zip(states) {
                 *outcome = state.outcome();
             }
@@ -348,9 +356,18 @@ impl Fused {
             self.cursor = 0;
         } else {
             self.gpu.finish().await?;
-            self.pace.stop();
+            self.stop();
         }
         Ok(())
+    }
+
+    /// The slice is done. In the first one the driver may have compiled the kernel.
+    fn stop(&mut self) {
+        if std::mem::replace(&mut self.compiled, true) {
+            self.pace.stop();
+        } else {
+            self.pace.skip();
+        }
     }
 
     /// Submits `round_steps` steps of the first `nets` active networks.
