@@ -317,14 +317,26 @@ fn a_kill_between_shard_and_manifest_loses_that_shard_only() {
 }
 
 #[test]
-fn a_damaged_last_shard_stops_a_resume() {
+fn a_damaged_shard_is_replaced() {
     let store = MemStore::new();
     zoo_in(&store);
-    let name = shard_file(2);
-    let mut bytes = block(store.read(&name)).unwrap();
-    bytes.truncate(bytes.len() / 2);
-    block(store.write(&name, &bytes)).unwrap();
-    assert!(matches!(block(Zoo::resume(store, manifest(PLAN, 4))), Err(ZooError::Hash { .. })));
+    let name = shard_file(1);
+    let whole = block(store.read(&name)).unwrap();
+    let manifest_before = block(store.read("zoo.json")).unwrap();
+    for left in [0, whole.len() / 2] {
+        block(store.write(&name, &whole[..left])).unwrap();
+        let mut zoo = block(Zoo::resume(store.clone(), manifest(PLAN, 4))).unwrap();
+        assert!(matches!(block(zoo.read_shard(1)), Err(ZooError::Hash { .. })));
+        // By the networks that it held, and by no others.
+        for (first, end) in [(0, 4), (4, 7), (5, 9)] {
+            let error = block(zoo.replace(1, &shard(&PLAN, &mlp(), first, end))).unwrap_err();
+            assert!(matches!(error, ZooError::OffPlan { shard: 1, .. }), "{error}");
+        }
+        block(zoo.replace(1, &shard(&PLAN, &mlp(), 4, 8))).unwrap();
+        block(zoo.verify()).unwrap();
+        assert_eq!(block(store.read(&name)).unwrap(), whole);
+        assert_eq!(block(store.read("zoo.json")).unwrap(), manifest_before);
+    }
 }
 
 /// Writes nothing once `left` writes are done.
@@ -412,6 +424,11 @@ fn targets_are_kept_and_checked() {
     block(store.write("targets.safetensors", &bytes)).unwrap();
     assert!(matches!(block(zoo.read_targets()), Err(ZooError::Hash { .. })));
     assert!(block(zoo.verify()).is_err());
+    // Written again they are as before.
+    let mut zoo = block(Zoo::resume(store.clone(), manifest(PLAN, 4))).unwrap();
+    block(zoo.write_targets(&targets)).unwrap();
+    block(zoo.verify()).unwrap();
+    drop(zoo);
     // A resume does not mind that targets are there, and another shape is refused.
     block(Zoo::resume(store, manifest(PLAN, 4))).unwrap();
     let mut shaped = manifest(PLAN, 4);

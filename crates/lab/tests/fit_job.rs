@@ -3,7 +3,7 @@
 mod common;
 
 use common::{gpu, images, mlp};
-use weightlab_data::{DirStore, MemStore, Part, Shard, Store, Zoo, merge};
+use weightlab_data::{MemStore, Part, Shard, Store, Zoo, merge};
 use weightlab_gpu::Gpu;
 use weightlab_lab::message::Finished;
 use weightlab_lab::{FitJob, FitOptions, LabError, Message};
@@ -297,28 +297,50 @@ fn another_job_is_not_continued() {
     again(FitOptions { nets_per_shard: None, resume: true, ..options() }).unwrap();
 }
 
+/// What is damaged or gone is fitted anew, and nothing else; the zoo is then what it was, bit for bit.
 #[test]
-fn a_damaged_shard_stops_a_resume() {
+fn damaged_and_missing_files_are_made_anew() {
     let gpu = gpu();
-    let dir = tempfile::tempdir().unwrap();
-    let store = DirStore::new(dir.path().join("zoo"));
+    let store = MemStore::new();
     finished(&run(&mut job(&gpu, options(), store.clone())));
-    let shard = dir.path().join("zoo/nets-00001.safetensors");
-    let mut bytes = std::fs::read(&shard).unwrap();
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    std::fs::write(&shard, bytes).unwrap();
-    let error: LabError = pollster::block_on(FitJob::new(
-        &gpu,
-        images(7),
-        &mlp(),
-        FitOptions { resume: true, ..options() },
-        store,
-    ))
-    .map(|_| ())
-    .unwrap_err();
-    let text = error.to_string();
-    assert!(text.contains("nets-00001.safetensors") && text.contains("BLAKE3"), "{text}");
+    let whole = files(&store);
+    let name = "nets-00001.safetensors";
+    let mut bytes = pollster::block_on(store.read(name)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    pollster::block_on(store.write(name, &bytes)).unwrap();
+    for gone in ["nets-00003.safetensors", "targets.safetensors"] {
+        pollster::block_on(store.remove(gone)).unwrap();
+    }
+    // Who only reads is told how to go on.
+    let error = pollster::block_on(Zoo::open(store.clone())).unwrap_err().to_string();
+    assert!(error.contains("--resume to compute this file anew"), "{error}");
+
+    let messages = run(&mut job(&gpu, FitOptions { resume: true, ..options() }, store.clone()));
+    assert_eq!(files(&store), whole);
+    let end = finished(&messages);
+    // Shards of 4, 4, 4 and 2.
+    assert_eq!((end.nets, end.nets_fitted, end.psnr.count), (14, 6, 14));
+    let Message::Started(started) = &messages[0] else { panic!("{:?}", messages[0]) };
+    assert_eq!(started.nets_before, 8);
+    let told: Vec<&str> = messages
+        .iter()
+        .filter_map(|m| match m {
+            Message::Warning(w) => Some(w.what.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("nets-00001.safetensors: damaged; its 4 networks"), "{told:?}");
+    assert!(told[1].contains("nets-00003.safetensors: gone; its 2 networks"), "{told:?}");
+    assert!(told[2].contains("targets.safetensors"), "{told:?}");
+    let stored: Vec<(&str, u64)> = messages
+        .iter()
+        .filter_map(|m| match m {
+            Message::Checkpoint(c) => Some((c.shard.as_str(), c.nets_done)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(stored, [(name, 12), ("nets-00003.safetensors", 14)]);
 }
 
 #[test]

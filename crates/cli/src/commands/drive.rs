@@ -26,6 +26,11 @@ pub async fn drive<J: Job>(
     let mut line = Line::new(out);
     let mut shown: Option<Instant> = None;
     while let Some(message) = job.next().await {
+        // Before anything is shown: the last words may have been said already, and are to be the last.
+        if interrupt::requested() && !matches!(message, Message::Finished(_) | Message::Failed(_)) {
+            line.clear();
+            return Ok(None);
+        }
         let due = match &message {
             Message::Progress(p) => {
                 let due = is_due(p, shown);
@@ -53,10 +58,6 @@ pub async fn drive<J: Job>(
                 return Err(JobFailed { what: failed.what, hint: failed.hint }.into());
             }
             other => see(&line, &other),
-        }
-        if interrupt::requested() {
-            line.clear();
-            return Ok(None);
         }
     }
     line.clear();

@@ -67,7 +67,7 @@ pub async fn run(global: &Global, out: &Out, args: &FitArgs) -> Result<ExitCode>
             Ok(ExitCode::SUCCESS)
         }
         End::Interrupted => {
-            let stored = (job.zoo().nets(), job.zoo().manifest().planned().unwrap_or(0));
+            let stored = (job.stored(), job.zoo().manifest().planned().unwrap_or(0));
             // Dropping the job is what cancels it.
             drop(job);
             interrupt::tell(Some(stored));

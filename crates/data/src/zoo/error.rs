@@ -64,8 +64,9 @@ pub enum ZooError {
     },
     /// A manifest that is not what a manifest is.
     #[error(
-        "{file}: line {line}, column {column}: {detail}; the file was changed by hand or damaged: \
-         restore it, or fit again"
+        "{file}: line {line}, column {column}: {}; the file was changed by hand or damaged: \
+         restore it, or fit again",
+        without_position(detail)
     )]
     Json {
         /// The file.
@@ -101,8 +102,8 @@ pub enum ZooError {
     },
     /// The bytes are not those that were written.
     #[error(
-        "{file}: its BLAKE3 hash is {found}, but zoo.json records {expected}: the file is damaged; \
-         restore it from a copy, or delete the whole folder of the zoo and fit again"
+        "{file}: its BLAKE3 hash is {found}, but zoo.json records {expected}: the file is damaged; if \
+         a fit wrote the zoo, run the fit again with --resume to compute this file anew, else restore it from a copy"
     )]
     Hash {
         /// The file.
@@ -114,7 +115,8 @@ pub enum ZooError {
     },
     /// A file that zoo.json lists is gone.
     #[error(
-        "{file}: listed in zoo.json but not in {store}; copy the whole folder of the zoo again"
+        "{file}: listed in zoo.json but not in {store}; copy the whole folder of the zoo again, or, if a fit wrote \
+         it, run the fit again with --resume to compute this file anew"
     )]
     Missing {
         /// The file.
@@ -167,11 +169,7 @@ pub enum ZooError {
     #[error("no zoo was given to merge; name at least one")]
     NothingToMerge,
     /// `--shard i/n` with i not below n.
-    #[error(
-        "--shard {index}/{count}: i counts from 0 and must be below n, so the parts are 0/{count} \
-         to {last}/{count}",
-        last = count.saturating_sub(1)
-    )]
+    #[error("--shard {index}/{count}: {}", why_no_part(*count))]
     Part {
         /// The part asked for.
         index: u32,
@@ -199,6 +197,20 @@ pub enum ZooError {
         /// What came.
         found: String,
     },
+}
+
+/// What serde_json says, without the position that it puts at the end.
+fn without_position(detail: &str) -> &str {
+    detail.rsplit_once(" at line ").map_or(detail, |(what, _)| what)
+}
+
+fn why_no_part(count: u32) -> String {
+    match count.checked_sub(1) {
+        None => "the number of parts must be at least 1: 0/1 is the whole job".to_string(),
+        Some(last) => format!(
+            "i counts from 0 and must be below n, so the parts are 0/{count} to {last}/{count}"
+        ),
+    }
 }
 
 impl ZooError {

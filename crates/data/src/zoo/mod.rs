@@ -87,22 +87,21 @@ impl<S: Store> Zoo<S> {
     /// [`Zoo::create`] would be given; everything in it must be as it was then.
     ///
     /// # Errors
-    /// As [`Zoo::open`] and [`Zoo::create`]; [`ZooError::Resume`] names what differs; the hash of the
-    /// last shard is checked, since that is the one that was in flight.
+    /// As [`Zoo::open`] and [`Zoo::create`], but that files may be gone, since they can be made again
+    /// ([`Zoo::replace`], [`Zoo::write_targets`]); [`ZooError::Resume`] names what differs.
     pub async fn resume(store: S, manifest: ZooManifest) -> Result<Zoo<S>, ZooError> {
         if !store.exists(MANIFEST_FILE).await? {
             return Zoo::create(store, manifest).await;
         }
-        let lock = store.lock().await?;
-        let mut zoo = Zoo::open(store).await?;
+        let lock = Some(store.lock().await?);
+        let Some(there) = read_manifest(&store).await? else {
+            return Err(ZooError::NotAZoo { store: store.describe() });
+        };
+        let zoo = Zoo { store, manifest: there, lock, computing_on: None };
         zoo.refuse_remains()?;
-        zoo.lock = Some(lock);
         let differences = differences(&zoo.manifest, &manifest);
         if !differences.is_empty() {
             return Err(ZooError::Resume { store: zoo.store.describe(), differences });
-        }
-        if let Some(last) = zoo.manifest.shards.len().checked_sub(1) {
-            zoo.read_shard(last).await?;
         }
         Ok(zoo)
     }
@@ -161,18 +160,10 @@ impl<S: Store> Zoo<S> {
         devices: &[ComputedOn],
     ) -> Result<(), ZooError> {
         let index = self.manifest.shards.len();
-        let file = shard_file(index);
-        shard.check(&self.manifest.mlp, &file)?;
         self.check_next(index, shard)?;
-        let bytes = shard.to_bytes(&self.manifest.mlp)?;
-        self.lock().await?;
-        self.store.write(&file, &bytes).await?;
         let known = self.manifest.computed_on.len();
-        let mut computed_on: Vec<u32> = devices.iter().map(|d| self.index_of(d)).collect();
-        computed_on.sort_unstable();
-        computed_on.dedup();
-        let (nets, blake3) = (shard.len() as u32, blake3_hex(&bytes));
-        self.manifest.shards.push(ShardEntry { file, nets, blake3, computed_on });
+        let entry = self.write_shard(index, shard, devices).await?;
+        self.manifest.shards.push(entry);
         let writing = self.manifest.writing.clone();
         if self.manifest.is_complete() {
             self.manifest.writing = None;
@@ -183,6 +174,44 @@ impl<S: Store> Zoo<S> {
             self.manifest.writing = writing;
             self.manifest.computed_on.truncate(known);
         })
+    }
+
+    /// Puts shard `index` there again, of the networks that it should hold.
+    ///
+    /// # Errors
+    /// Other networks than the shard held, or a store that cannot be written.
+    pub async fn replace(&mut self, index: usize, shard: &Shard) -> Result<(), ZooError> {
+        let before: u64 =
+            self.manifest.shards[..index].iter().map(|entry| u64::from(entry.nets)).sum();
+        let nets = self.manifest.shards[index].nets;
+        if shard.len() as u64 != u64::from(nets) {
+            let found = format!("{} networks", shard.len());
+            return Err(self.off_plan(index, format!("{nets} networks"), found));
+        }
+        self.check_plan(index, before, shard)?;
+        let devices: Vec<ComputedOn> = self.computing_on.iter().cloned().collect();
+        let manifest = self.manifest.clone();
+        let entry = self.write_shard(index, shard, &devices).await?;
+        self.manifest.shards[index] = entry;
+        self.save().await.inspect_err(|_| self.manifest = manifest)
+    }
+
+    /// Stores a shard, and says how it is to be listed.
+    async fn write_shard(
+        &mut self,
+        index: usize,
+        shard: &Shard,
+        devices: &[ComputedOn],
+    ) -> Result<ShardEntry, ZooError> {
+        let file = shard_file(index);
+        shard.check(&self.manifest.mlp, &file)?;
+        let bytes = shard.to_bytes(&self.manifest.mlp)?;
+        self.lock().await?;
+        self.store.write(&file, &bytes).await?;
+        let mut computed_on: Vec<u32> = devices.iter().map(|d| self.index_of(d)).collect();
+        computed_on.sort_unstable();
+        computed_on.dedup();
+        Ok(ShardEntry { file, nets: shard.len() as u32, blake3: blake3_hex(&bytes), computed_on })
     }
 
     /// Where a device stands in the manifest, at whose end it is put if it is new.
@@ -204,12 +233,7 @@ impl<S: Store> Zoo<S> {
     }
 
     fn check_next(&self, index: usize, shard: &Shard) -> Result<(), ZooError> {
-        let off = |expected: String, found: String| ZooError::OffPlan {
-            store: self.store.describe(),
-            shard: index,
-            expected,
-            found,
-        };
+        let off = |expected, found| self.off_plan(index, expected, found);
         let (n, full) = (shard.len() as u64, u64::from(self.manifest.nets_per_shard));
         let before = self.manifest.nets();
         if n == 0 || n > full {
@@ -223,17 +247,28 @@ impl<S: Store> Zoo<S> {
         if n != want {
             return Err(off(format!("{want} networks"), n.to_string()));
         }
-        for i in 0..shard.len() {
+        self.check_plan(index, before, shard)
+    }
+
+    /// Checks that the networks are those that the plan has after the first `before`.
+    fn check_plan(&self, index: usize, before: u64, shard: &Shard) -> Result<(), ZooError> {
+        let Some(plan) = self.manifest.plan else { return Ok(()) };
+        for i in 0..shard.len().min(shard.objects.len()).min(shard.views.len()) {
             let (object, view) = plan.net(before + i as u64);
             let found = (shard.objects[i], shard.views[i]);
             if found != (i64::from(object), i64::from(view)) {
-                return Err(off(
+                return Err(self.off_plan(
+                    index,
                     format!("object {object}, view {view} as its network {i}"),
                     format!("object {}, view {}", found.0, found.1),
                 ));
             }
         }
         Ok(())
+    }
+
+    fn off_plan(&self, shard: usize, expected: String, found: String) -> ZooError {
+        ZooError::OffPlan { store: self.store.describe(), shard, expected, found }
     }
 
     /// Reads shard `i`, checking its hash, shapes and count.
@@ -310,7 +345,8 @@ impl<S: Store> Zoo<S> {
         }
     }
 
-    /// Keeps the images that are fitted beside their networks, replacing any kept before.
+    /// Keeps the images that are fitted beside their networks, replacing any kept before, and what of them is gone or
+    /// damaged.
     ///
     /// # Errors
     /// A shape that is not [`ZooManifest::image_shape`], or a store that cannot be written.
@@ -318,7 +354,8 @@ impl<S: Store> Zoo<S> {
         self.check_target_shape(targets)?;
         let bytes = targets.to_bytes()?;
         let entry = FileEntry { file: TARGETS_FILE.to_string(), blake3: blake3_hex(&bytes) };
-        if self.manifest.targets.as_ref() == Some(&entry) {
+        let listed = self.manifest.targets.as_ref() == Some(&entry);
+        if listed && self.read_checked(TARGETS_FILE, &entry.blake3).await.is_ok() {
             return Ok(());
         }
         self.lock().await?;

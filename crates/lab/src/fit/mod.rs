@@ -9,12 +9,13 @@ mod run;
 use crate::error::LabError;
 use crate::job::Job;
 use crate::message::{Diverged, Finished, Message, Started, Warning};
-use crate::meter::Meter;
+use crate::meter::{Meter, networks_text};
 use std::collections::VecDeque;
 use std::ops::Range;
 use web_time::Instant;
 use weightlab_data::{
-    ComputedOn, ImageSet, MANIFEST_FILE, Part, Plan, Shard, Store, Targets, Zoo, ZooManifest,
+    ComputedOn, ImageSet, MANIFEST_FILE, Part, Plan, Shard, Store, TARGETS_FILE, Targets, Zoo,
+    ZooError, ZooManifest,
 };
 use weightlab_gpu::Gpu;
 use weightlab_nets::{FitBatch, FitPlan, FitSettings, Mlp, NetId, image_grid, plan_fit};
@@ -87,6 +88,8 @@ pub struct FitJob<S: Store> {
     /// Networks of the current shard that are finished.
     partial: Shard,
     batch: Option<Batch>,
+    /// Shards of an earlier run that are damaged or gone, to be computed anew before all else.
+    damaged: VecDeque<usize>,
     /// Whether the kernels have run in this job, and whether it was told that they are going to be compiled.
     compiled: bool,
     told: bool,
@@ -173,14 +176,21 @@ impl<S: Store> FitJob<S> {
         };
         let renamed = renamed(zoo.manifest(), &images);
         let device = computed_on(gpu, &fit_plan);
-        let warning = other_devices(zoo.manifest(), &device);
+        let (totals, damaged) = Totals::of(&zoo, &options).await?;
+        let goes_on = !damaged.is_empty() || !zoo.manifest().is_complete();
+        let mut warnings: Vec<Warning> = renamed.into_iter().collect();
+        warnings.extend(other_devices(zoo.manifest(), &device).filter(|_| goes_on));
+        warnings.extend(damaged.iter().map(|(shard, error)| recomputed(&zoo, *shard, error)));
         zoo.set_computing_on(device);
         let part = plan.part_objects();
         if !part.is_empty() {
             let objects = part.start as usize..part.end as usize;
+            if zoo.manifest().targets.is_some() && zoo.read_targets().await.is_err() {
+                let file = zoo.store().locate(TARGETS_FILE);
+                warnings.push(remark(format!("{file}: damaged or gone; it is written anew")));
+            }
             zoo.write_targets(&Targets::from_images(&images, objects)).await?;
         }
-        let totals = Totals::of(&zoo, &options).await?;
         options.metric_every =
             Some(options.metric_every.unwrap_or(options.settings.max_steps / 100).max(1));
         let mut job = FitJob {
@@ -198,13 +208,13 @@ impl<S: Store> FitJob<S> {
             totals,
             partial: Shard::default(),
             batch: None,
+            damaged: damaged.into_iter().map(|(shard, _)| shard).collect(),
             compiled: false,
             told: false,
         };
         let started = job.started();
         job.queue.push_back(Message::Started(started));
-        job.queue.extend(renamed.map(Message::Warning));
-        job.queue.extend(warning.map(Message::Warning));
+        job.queue.extend(warnings.into_iter().map(Message::Warning));
         Ok(job)
     }
 
@@ -216,6 +226,13 @@ impl<S: Store> FitJob<S> {
     /// The zoo as far as it is stored.
     pub fn zoo(&self) -> &Zoo<S> {
         &self.zoo
+    }
+
+    /// Networks that are stored, those of damaged shards left out.
+    pub fn stored(&self) -> u64 {
+        let shards = &self.zoo.manifest().shards;
+        let damaged: u64 = self.damaged.iter().map(|&s| u64::from(shards[s].nets)).sum();
+        self.zoo.nets() - damaged
     }
 
     /// The zoo as far as it is stored, and the images.
@@ -264,14 +281,25 @@ impl<S: Store> Job for FitJob<S> {
 }
 
 impl Totals {
-    /// Of the networks that a zoo already holds. Reads every shard, and so checks every hash.
-    async fn of<S: Store>(zoo: &Zoo<S>, options: &FitOptions) -> Result<Totals, LabError> {
-        let mut totals = Totals { before: zoo.nets(), ..Totals::default() };
+    /// Of the networks that a zoo already holds, and the shards that are not what they were. Reads every shard, and
+    /// so checks every hash.
+    async fn of<S: Store>(
+        zoo: &Zoo<S>,
+        options: &FitOptions,
+    ) -> Result<(Totals, Vec<(usize, ZooError)>), LabError> {
+        let mut totals = Totals::default();
+        let mut damaged = Vec::new();
         for s in 0..zoo.manifest().shards.len() {
-            let shard = zoo.read_shard(s).await?;
-            totals.take(&shard, 0..shard.len(), &options.settings);
+            match zoo.read_shard(s).await {
+                Ok(shard) => {
+                    totals.before += shard.len() as u64;
+                    totals.take(&shard, 0..shard.len(), &options.settings);
+                }
+                Err(error @ ZooError::Store(_)) => return Err(error.into()),
+                Err(error) => damaged.push((s, error)),
+            }
         }
-        Ok(totals)
+        Ok((totals, damaged))
     }
 
     /// Counts finished networks. What a shard stores says how each of them ended.
@@ -351,28 +379,41 @@ fn computed_on(gpu: &Gpu, plan: &FitPlan) -> ComputedOn {
 fn other_devices(zoo: &ZooManifest, here: &ComputedOn) -> Option<Warning> {
     let others: Vec<String> =
         zoo.computed_on.iter().filter(|&d| d != here).map(ToString::to_string).collect();
-    (!others.is_empty() && !zoo.is_complete()).then(|| Warning {
-        what: format!(
+    (!others.is_empty()).then(|| {
+        remark(format!(
             "this zoo was begun on {}, and goes on on {here}: the networks of each are as good as the \
              other's, but the zoo will not be the same, bit for bit, as one made in one go. `weightlab \
              inspect` keeps them apart",
             others.join(" and ")
-        ),
-        diverged: None,
+        ))
     })
+}
+
+/// What is to be said of a shard that is not what it was.
+fn recomputed<S: Store>(zoo: &Zoo<S>, shard: usize, error: &ZooError) -> Warning {
+    let entry = &zoo.manifest().shards[shard];
+    let what = if matches!(error, ZooError::Missing { .. }) { "gone" } else { "damaged" };
+    remark(format!(
+        "{}: {what}; its {} are computed anew",
+        zoo.store().locate(&entry.file),
+        networks_text(entry.nets.into())
+    ))
+}
+
+fn remark(what: String) -> Warning {
+    Warning { what, diverged: None }
 }
 
 /// What is to be said if the source was called otherwise when the zoo was begun. Its contents are the same, or the zoo
 /// would not have been resumed.
 fn renamed(zoo: &ZooManifest, images: &ImageSet) -> Option<Warning> {
     let before = &zoo.source.as_ref()?.name;
-    (*before != images.source.name).then(|| Warning {
-        what: format!(
+    (*before != images.source.name).then(|| {
+        remark(format!(
             "the source was called {before} when this zoo was begun, and is called {} now; its contents are the \
              same, and the zoo keeps the first name",
             images.source.name
-        ),
-        diverged: None,
+        ))
     })
 }
 

@@ -15,18 +15,17 @@ impl<S: Store> FitJob<S> {
     pub(super) async fn step(&mut self) -> Result<(), LabError> {
         self.clock.begun.get_or_insert_with(Instant::now);
         if self.batch.is_none() {
-            let done = self.zoo.nets() + self.partial.len() as u64;
-            if done == self.plan.nets() {
+            let Some(first) = self.first_net() else {
                 self.finish();
                 return Ok(());
-            }
+            };
             if !self.compiled && !self.told {
                 // Before the silence.
                 self.told = true;
                 self.push_progress();
                 return Ok(());
             }
-            self.batch = Some(self.begin_batch(done).await?);
+            self.batch = Some(self.begin_batch(first).await?);
             return Ok(());
         }
         let Some(batch) = self.batch.as_mut() else { return Ok(()) };
@@ -65,8 +64,20 @@ impl<S: Store> FitJob<S> {
         Ok(Batch { fit, ids, first, next_metric: 0 })
     }
 
+    /// Position in the zoo of the next network to fit; none if all are there.
+    fn first_net(&self) -> Option<u64> {
+        let partial = self.partial.len() as u64;
+        if let Some(&shard) = self.damaged.front() {
+            return Some(shard as u64 * u64::from(self.zoo.manifest().nets_per_shard) + partial);
+        }
+        Some(self.zoo.nets() + partial).filter(|&done| done < self.plan.nets())
+    }
+
     /// Networks of the shard being filled.
     fn nets_in_shard(&self) -> u64 {
+        if let Some(&shard) = self.damaged.front() {
+            return u64::from(self.zoo.manifest().shards[shard].nets);
+        }
         let full = u64::from(self.zoo.manifest().nets_per_shard);
         full.min(self.plan.nets() - self.zoo.nets())
     }
@@ -96,11 +107,20 @@ impl<S: Store> FitJob<S> {
         self.totals.take(&self.partial, before..now, &self.options.settings);
         if now as u64 == self.nets_in_shard() {
             let shard = std::mem::take(&mut self.partial);
-            self.zoo.append(&shard).await?;
-            let file = self.zoo.manifest().shards.last().map(|s| s.file.clone());
+            let at = match self.damaged.front() {
+                Some(&damaged) => {
+                    self.zoo.replace(damaged, &shard).await?;
+                    self.damaged.pop_front();
+                    damaged
+                }
+                None => {
+                    self.zoo.append(&shard).await?;
+                    self.zoo.manifest().shards.len() - 1
+                }
+            };
             self.queue.push_back(Message::Checkpoint(Checkpoint {
-                shard: file.unwrap_or_default(),
-                nets_done: self.zoo.nets(),
+                shard: self.zoo.manifest().shards[at].file.clone(),
+                nets_done: self.stored(),
                 nets: self.plan.nets(),
             }));
         }
