@@ -225,12 +225,17 @@ fn damaged_zoos() {
     wrong[middle] ^= 1;
     fs::write(&shard, wrong).unwrap();
     for said in [inspect(), run(dir.path(), &["render", "zoo", "--out", "x.png", "--json"])] {
-        refused(&said, 1, &["zoo/nets-00000.safetensors", "BLAKE3", "delete the whole folder"]);
+        refused(&said, 1, &["zoo/nets-00000.safetensors", "BLAKE3", "again with --resume"]);
     }
     assert!(!dir.path().join("x.png").exists());
     fs::remove_file(&shard).unwrap();
-    refused(&inspect(), 1, &["nets-00000.safetensors"]);
-    fs::write(&shard, whole).unwrap();
+    refused(&inspect(), 1, &["nets-00000.safetensors", "again with --resume"]);
+    // Which is true.
+    let said = fit(dir.path(), &["--resume"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stderr.contains("nets-00000.safetensors: gone; its 2 networks"), "{said:?}");
+    assert_eq!(fs::read(&shard).unwrap(), whole);
+    assert_eq!(inspect().code, Some(0));
 
     let manifest = dir.path().join("zoo/zoo.json");
     let text = fs::read_to_string(&manifest).unwrap();

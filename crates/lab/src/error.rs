@@ -446,6 +446,9 @@ fn zoo_hint(error: &ZooError) -> &'static str {
         ZooError::AlreadyExists { .. } => "choose another --out, or continue a fit with --resume",
         ZooError::NotEmpty { .. } => "choose an empty or new folder",
         ZooError::Unfinished { .. } => "run the command that wrote it again, or delete the folder",
+        ZooError::Hash { .. } | ZooError::Missing { .. } => {
+            "run the fit again with --resume, or restore the file from a copy"
+        }
         ZooError::Resume { .. } => {
             "repeat the options that the zoo was begun with, or choose another --out"
         }

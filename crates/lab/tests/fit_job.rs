@@ -6,7 +6,7 @@ use common::{gpu, images, mlp};
 use weightlab_data::{MemStore, Part, Shard, Store, Zoo, merge};
 use weightlab_gpu::Gpu;
 use weightlab_lab::message::Finished;
-use weightlab_lab::{FitJob, FitOptions, LabError, Message};
+use weightlab_lab::{FitJob, FitOptions, Message};
 use weightlab_nets::{Convention, FitSettings, Mlp};
 
 fn options() -> FitOptions {
