@@ -454,6 +454,7 @@ fn zoo_hint(error: &ZooError) -> &'static str {
         }
         ZooError::Version { .. } => "use the program version that wrote the zoo, or fit again",
         ZooError::NotAZoo { .. } => "give the folder that `fit` wrote",
+        ZooError::Beside { .. } => "merge first, then align or mix",
         ZooError::Merge { .. } | ZooError::Overlap { .. } => {
             "merge only the parts of one job, each once"
         }

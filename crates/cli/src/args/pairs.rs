@@ -4,7 +4,7 @@ use super::Dims;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
-use weightlab_lab::derive::split_index;
+use weightlab_lab::derive::{Pool, split_index};
 use weightlab_lab::experiment::midpoints::Kin;
 use weightlab_nets::align::Method;
 use weightlab_nets::mix::{Lambda, Mix};
@@ -64,12 +64,19 @@ pub enum AlignOrder {
 
 /// Options of `mix`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("whom").required(true))]
 pub struct MixArgs {
     /// Folder of networks
     pub zoo: PathBuf,
     /// File with two positions of networks per line, `0,1`
-    #[arg(long, value_name = "FILE")]
-    pub pairs: PathBuf,
+    #[arg(long, value_name = "FILE", group = "whom")]
+    pub pairs: Option<PathBuf>,
+    /// Instead of a file: mix every network with a random partner, from this pool
+    #[arg(long, value_enum, value_name = "POOL", group = "whom")]
+    pub partners: Option<PoolArg>,
+    /// With --partners: mix the networks of the first V views only
+    #[arg(long, value_name = "V", conflicts_with = "pairs")]
+    pub views: Option<u32>,
     /// What happens to the second network of a pair first
     #[arg(long, value_enum)]
     pub method: MixMethod,
@@ -82,6 +89,24 @@ pub struct MixArgs {
     /// Key of all random numbers: the same seed gives the same networks
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+/// `--partners`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PoolArg {
+    /// The networks that are mixed
+    Same,
+    /// All of the zoo, views left out by --views too, as in the reference code
+    All,
+}
+
+impl From<PoolArg> for Pool {
+    fn from(pool: PoolArg) -> Pool {
+        match pool {
+            PoolArg::Same => Pool::Same,
+            PoolArg::All => Pool::All,
+        }
+    }
 }
 
 /// `--method` of `mix`.

@@ -224,9 +224,10 @@ pub async fn import_safetensors<O: Store>(
     };
     all.check(&mlp, file)?;
     if let Some((net, at)) = all.first_non_finite() {
+        let (layer, tensor, entry) = mlp.locate(at);
         return Err(ZooError::invalid(
             file,
-            format!("network {net}, parameter {at}"),
+            format!("network {net}, layer {layer}, entry {entry} of the {tensor}"),
             "NaN or infinity",
             "a finite number",
         ));

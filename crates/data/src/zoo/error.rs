@@ -20,6 +20,17 @@ pub enum ZooError {
         /// Which store.
         store: String,
     },
+    /// A zoo to be merged with a file about its networks that no other zoo's can be put to.
+    #[error(
+        "{store}: {file} tells of its networks one by one, in their order, and cannot be merged; merge first, then \
+         run the command that made it on the merged zoo"
+    )]
+    Beside {
+        /// Which store.
+        store: String,
+        /// The file.
+        file: String,
+    },
     /// There is a zoo where a new one should go.
     #[error(
         "{store}: already holds a zoo; choose another folder (--out), or continue a fit with --resume"

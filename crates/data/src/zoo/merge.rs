@@ -57,7 +57,7 @@ struct Place {
 /// as such: neither read nor resumed, but replaced by the next attempt.
 ///
 /// # Errors
-/// Zoos that do not belong together; a network that is in two of them; a damaged file or a zoo that a
+/// Zoos that do not belong together, or with files about their networks beside the shards; a network that is in two of them; a damaged file or a zoo that a
 /// command was ended over; `out` already holding a zoo or anything else.
 pub async fn merge<A: Store, B: Store>(
     zoos: &[Zoo<A>],
@@ -68,6 +68,10 @@ pub async fn merge<A: Store, B: Store>(
         // Which networks are missing is known of a plan only.
         zoo.refuse_remains()?;
         check_same(first, zoo)?;
+        if let Some(entry) = zoo.manifest.beside.first() {
+            let (store, file) = (zoo.store.describe(), entry.file.clone());
+            return Err(ZooError::Beside { store, file });
+        }
     }
     super::refuse_other_contents(&out, Some(OPERATION)).await?;
     let places = find_all(zoos).await?;

@@ -6,7 +6,7 @@ mod side_file;
 mod write;
 
 pub(crate) use pairs::in_words;
-pub use pairs::{PairList, split_index};
+pub use pairs::{PairList, Pool, split_index};
 pub use read::{NetReader, ids, nets_at_once};
 pub(crate) use side_file::SideFile;
 pub use write::{Derivation, DerivedZoo, Written};

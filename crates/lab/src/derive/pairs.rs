@@ -1,11 +1,22 @@
 //! Pairs of networks, from a file.
 
 use crate::error::LabError;
+use weightlab_data::{Store, Zoo};
+use weightlab_kernels::philox::{self, Purpose};
 use weightlab_nets::align::Pair;
 use weightlab_nets::symmetry::SymmetryError;
 
 /// Characters of a line that messages repeat.
 const SHOWN: usize = 40;
+
+/// Among which networks partners are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// Those that are mixed.
+    Same,
+    /// All of the zoo, views that are left out otherwise included: what the reference code does.
+    All,
+}
 
 /// Pairs of positions in a zoo: what stays, and what is moved towards it or mixed with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +63,47 @@ impl PairList {
     /// Every network of a zoo of `nets` with `reference` as its first.
     pub fn with_reference(reference: u64, nets: u64) -> PairList {
         PairList((0..nets).map(|net| (reference, net)).collect())
+    }
+
+    /// Every network of the first `views` views (all without) with a partner, drawn uniformly from the pool for its
+    /// position; itself and its class included, as in the reference code. The draws are those of
+    /// [`Partners`](weightlab_nets::mix::Partners) in the first epoch.
+    ///
+    /// # Errors
+    /// A damaged shard, or no network to mix.
+    pub async fn with_partners<S: Store>(
+        zoo: &Zoo<S>,
+        views: Option<u32>,
+        pool: Pool,
+        seed: u64,
+    ) -> Result<PairList, LabError> {
+        if views == Some(0) {
+            return Err(LabError::Zero { option: "--views" });
+        }
+        let mut mixed: Vec<u64> = Vec::new();
+        let mut position = 0;
+        for s in 0..zoo.manifest().shards.len() {
+            for view in zoo.read_shard(s).await?.views {
+                if views.is_none_or(|views| view < i64::from(views)) {
+                    mixed.push(position);
+                }
+                position += 1;
+            }
+        }
+        let len = match pool {
+            Pool::Same => mixed.len() as u64,
+            Pool::All => position,
+        };
+        if mixed.is_empty() {
+            return Err(LabError::NoPairs { file: zoo.store().describe() });
+        }
+        let partner = |&net: &u64| {
+            let counter = [0, net as u32, (net >> 32) as u32, Purpose::Partner as u32];
+            let word = philox::philox4x32(counter, philox::key(seed))[0];
+            let at = ((u128::from(word) * u128::from(len)) >> 32) as u64;
+            (net, if pool == Pool::Same { mixed[at as usize] } else { at })
+        };
+        Ok(PairList(mixed.iter().map(partner).collect()))
     }
 
     /// BLAKE3 of the pairs as lines `a,b`, to recognise a list by.

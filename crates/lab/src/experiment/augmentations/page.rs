@@ -25,7 +25,9 @@ pub(super) fn html(figure: &Figure) -> Result<String, LabError> {
 <h1>What augmenting weights does to the picture</h1>
 <p class="lead">Every picture is drawn by a small network ({dims}, {params} numbers). Below, only those numbers were changed, each time
 in another way; the networks were not trained again. Behind every name: the greatest difference that this made at any pixel, where
-outputs go from 0 to 1.</p></header>"#,
+black is {lo} and white {hi}.</p></header>"#,
+        lo = figure.mlp.target_range[0],
+        hi = figure.mlp.target_range[1],
         dims = figure.mlp.dims_text(),
         params = figure.mlp.param_count(),
     );
