@@ -10,7 +10,7 @@ use std::str::FromStr;
 use weightlab_data::{Part, Split};
 use weightlab_nets::Convention;
 
-pub use learn::{BenchTrainArgs, EvalArgs, ModelArg, ScaleArg, Table1Args, TrainArgs};
+pub use learn::{AccuracyArgs, BenchTrainArgs, EvalArgs, ModelArg, ScaleArg, TrainArgs};
 pub use pairs::{
     AlignArgs, AlignOrder, AugmentationArgs, BenchAlignArgs, ExperimentCommand, MidpointArgs,
     MixArgs, PathArgs, PathMethod,

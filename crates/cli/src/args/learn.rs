@@ -96,9 +96,9 @@ impl EvalSplit {
     }
 }
 
-/// Options of `experiment table1`.
+/// Options of `experiment table1` and `experiment mixup-ablation`.
 #[derive(Debug, Args)]
-pub struct Table1Args {
+pub struct AccuracyArgs {
     /// Zoo to train on
     #[arg(long, value_name = "ZOO")]
     pub zoo: PathBuf,
@@ -111,7 +111,7 @@ pub struct Table1Args {
     /// Trainings per row [default: 1 for tiny, else 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: Option<u64>,
-    /// Folder for table1.md, table1.html and the runs; cells that are done are not done again
+    /// Folder for the table (.md, .html) and the runs; cells that are done are not done again
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }

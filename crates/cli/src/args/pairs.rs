@@ -227,7 +227,9 @@ pub enum ExperimentCommand {
     /// What every augmentation does to the picture that a network draws, as PNG and HTML
     Augmentations(AugmentationArgs),
     /// Table 1 of arXiv 2402.04081: accuracy of DWS by augmentation, several seeds each, beside the published figures
-    Table1(super::Table1Args),
+    Table1(super::AccuracyArgs),
+    /// Table 5 of the same paper: label smoothing, input averaging and MixUp, beside the published figures
+    MixupAblation(super::AccuracyArgs),
 }
 
 /// Options of `experiment augmentations`.

@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 use std::process::ExitCode;
 use weightlab_data::MemStore;
+use weightlab_lab::experiment::accuracy::Table;
 use weightlab_lab::experiment::augmentations::{augmentations, one_of_each_class};
 use weightlab_lab::experiment::midpoints::{Finished, Mean, MidpointJob, MidpointOptions};
 use weightlab_lab::fit::default_dims;
@@ -26,7 +27,12 @@ pub async fn run(global: &Global, out: &Out, command: &ExperimentCommand) -> Res
     match command {
         ExperimentCommand::Midpoints(args) => midpoints(global, out, args).await,
         ExperimentCommand::Augmentations(args) => figure(global, out, args).await,
-        ExperimentCommand::Table1(args) => super::table1::run(global, out, args).await,
+        ExperimentCommand::Table1(args) => {
+            super::accuracy::run(global, out, args, Table::Augmentations).await
+        }
+        ExperimentCommand::MixupAblation(args) => {
+            super::accuracy::run(global, out, args, Table::MixupAblation).await
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod accuracy;
 pub mod align;
 pub mod augment;
 pub mod bench;
@@ -15,7 +16,6 @@ pub mod merge;
 pub mod mix;
 pub mod path;
 pub mod render;
-pub mod table1;
 pub mod train;
 pub mod transfer;
 

@@ -1,19 +1,28 @@
-//! `weightlab experiment table1`.
+//! `weightlab experiment table1` and `weightlab experiment mixup-ablation`.
 
 use super::drive::drive;
 use super::{open_gpu, open_zoo, write_file};
-use crate::args::{Global, ScaleArg, Table1Args};
+use crate::args::{AccuracyArgs, Global, ScaleArg};
 use crate::interrupt;
 use crate::output::Out;
 use anyhow::Result;
 use std::process::ExitCode;
 use weightlab_data::DirStore;
-use weightlab_lab::experiment::table1::{self, Cell, Scale};
+use weightlab_lab::experiment::accuracy::{self, Cell, Scale, Table};
 use weightlab_lab::message::Message;
 use weightlab_lab::{TrainJob, TrainOptions};
 
 /// Trains cell by cell and writes the table after each.
-pub async fn run(global: &Global, out: &Out, args: &Table1Args) -> Result<ExitCode> {
+pub async fn run(
+    global: &Global,
+    out: &Out,
+    args: &AccuracyArgs,
+    table: Table,
+) -> Result<ExitCode> {
+    let file = match table {
+        Table::Augmentations => "table1",
+        Table::MixupAblation => "mixup-ablation",
+    };
     let scale = match args.scale {
         ScaleArg::Tiny => Scale::Tiny,
         ScaleArg::Small => Scale::Small,
@@ -31,14 +40,14 @@ pub async fn run(global: &Global, out: &Out, args: &Table1Args) -> Result<ExitCo
     let mut curves = Vec::new();
     // Seed by seed, so that every row has a figure early.
     for seed in 0..seeds {
-        for row in scale.rows() {
-            let folder = args.out.join(format!("{}-seed{seed}", row.augment));
+        for row in table.rows(scale) {
+            let folder = args.out.join(format!("{}-seed{seed}", row.folder()));
             let store = DirStore::new(&folder);
             let cell = if let Some(cell) = Cell::read(&store).await? {
                 cell
             } else {
                 out.note(&format!("{}, seed {seed}", row.name));
-                let config = scale.config(row.augment, seed)?;
+                let config = scale.config(&row, seed)?;
                 let options = TrainOptions { config, resume: true, init: None };
                 let mut job =
                     TrainJob::new(&gpu, &zoo, test.as_ref(), options, store.clone()).await?;
@@ -53,22 +62,22 @@ pub async fn run(global: &Global, out: &Out, args: &Table1Args) -> Result<ExitCo
                     interrupt::tell(None);
                     return Ok(ExitCode::from(interrupt::CODE));
                 };
-                let cell = Cell { augment: row.augment.to_owned(), seed, finished };
+                let cell = Cell { row: row.folder(), seed, finished };
                 cell.write(&store).await?;
                 cell
             };
             out.line(&format!("{}, seed {seed}: {:.2} %", row.name, cell.accuracy()));
             out.object(&cell);
             if seed == 0 {
-                curves.push((row.name.to_owned(), table1::curves(&store).await?.0));
+                curves.push((row.name.to_owned(), accuracy::curves(&store).await?.0));
             }
             cells.push(cell);
-            let page = table1::html(scale, &cells, &name, &curves);
-            write_file(&args.out.join("table1.html"), page.as_bytes()).await?;
-            let text = table1::markdown(scale, &cells, &name);
-            write_file(&args.out.join("table1.md"), text.as_bytes()).await?;
+            let page = accuracy::html(table, scale, &cells, &name, &curves);
+            write_file(&args.out.join(format!("{file}.html")), page.as_bytes()).await?;
+            let text = accuracy::markdown(table, scale, &cells, &name);
+            write_file(&args.out.join(format!("{file}.md")), text.as_bytes()).await?;
         }
     }
-    out.line(&table1::markdown(scale, &cells, &name));
+    out.line(&accuracy::markdown(table, scale, &cells, &name));
     Ok(ExitCode::SUCCESS)
 }
