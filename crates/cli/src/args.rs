@@ -144,7 +144,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub offset: u64,
     /// Networks per image, each from another random start
-    #[arg(long, value_name = "V", default_value_t = 1)]
+    #[arg(long, value_name = "V", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=MOST_VIEWS))]
     pub views: u32,
     /// Widths from the 2 coordinates to the 1 (grey) or 3 (RGB) colours [default: 2,32,32,1 or 2,32,32,3]
     #[arg(long, value_name = "WIDTHS")]
@@ -301,7 +301,7 @@ pub struct BenchMatmulArgs {
 #[derive(Debug, Args)]
 pub struct BenchFitArgs {
     /// Networks
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = up_to::<MOST_NETS>)]
     pub nets: usize,
     /// Steps of a round
     #[arg(long, default_value_t = 100)]
@@ -313,7 +313,7 @@ pub struct BenchFitArgs {
     #[arg(long, value_name = "WIDTHS", default_value = "2,32,32,1")]
     pub dims: Dims,
     /// Points of every signal
-    #[arg(long, default_value_t = 784)]
+    #[arg(long, default_value_t = 784, value_parser = up_to::<MOST_NETS>)]
     pub points: usize,
     /// Seed of targets and starts
     #[arg(long, default_value_t = 0)]
@@ -324,7 +324,7 @@ pub struct BenchFitArgs {
 #[derive(Debug, Args)]
 pub struct BenchAugmentArgs {
     /// Networks
-    #[arg(long, default_value_t = 16_384)]
+    #[arg(long, default_value_t = 16_384, value_parser = up_to::<MOST_NETS>)]
     pub nets: usize,
     /// Rounds, after a warm-up
     #[arg(long, default_value_t = 5)]
@@ -444,6 +444,19 @@ impl FromStr for Size {
             (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok(Size(height, width)),
             _ => Err("expected height x width in pixels, such as 64x48".to_owned()),
         }
+    }
+}
+
+/// Networks per image: more are not wanted, but mistyped.
+const MOST_VIEWS: i64 = 65_536;
+/// Networks, or points, of a measurement: the targets of each lie in memory.
+const MOST_NETS: usize = 1 << 24;
+
+/// A count that is no more than `MOST`.
+fn up_to<const MOST: usize>(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count <= MOST => Ok(count),
+        _ => Err(format!("expected a whole number, at most {MOST}")),
     }
 }
 

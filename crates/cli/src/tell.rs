@@ -4,6 +4,7 @@ use crate::output::{Out, say};
 use anyhow::Error;
 use std::fmt;
 use std::process::ExitCode;
+use weightlab_gpu::GpuError;
 use weightlab_lab::LabError;
 
 /// A mistake in the command line that only shows in the course of things.
@@ -60,6 +61,16 @@ pub fn error(out: &Out, error: &Error) -> ExitCode {
     say(&format!("error: {what}"));
     if !hint.is_empty() && !said {
         say(&format!("  try: {hint}"));
+    }
+    if let Some(LabError::Gpu(GpuError::NoAdapter { .. })) = error.downcast_ref::<LabError>() {
+        for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
+            if let Some(value) = std::env::var_os(name) {
+                say(&format!(
+                    "  note: {name} is set, so that only the drivers it names are looked for: {}",
+                    value.to_string_lossy()
+                ));
+            }
+        }
     }
     out.failed(&what, &hint);
     ExitCode::from(code)

@@ -111,9 +111,19 @@ fn shard_counts_from_zero() {
     source(dir.path(), 2);
     refused(&fit(dir.path(), &["--shard", "4/4"]), 2, &["4/4", "counts from 0", "3/4"]);
     refused(&fit(dir.path(), &["--shard", "1"]), 2, &["i/n"]);
-    refused(&fit(dir.path(), &["--shard", "0/0"]), 2, &["0/0"]);
+    refused(&fit(dir.path(), &["--shard", "0/0"]), 2, &["0/0", "at least 1"]);
     refused(&fit(dir.path(), &["--shard", "-1/4"]), 2, &["-1/4", "i/n"]);
     assert!(!dir.path().join("zoo").exists());
+}
+
+#[test]
+fn measurements_and_pictures_that_make_no_sense() {
+    let dir = tempdir().unwrap();
+    let line = ["bench", "fit", "--nets", "99999999999999", "--json"];
+    refused(&run(dir.path(), &line), 2, &["--nets", "16777216"]);
+    let line = ["render", "zoo", "--out", "x.jpg", "--json"];
+    refused(&run(dir.path(), &line), 2, &["x.jpg", ".png"]);
+    assert!(!dir.path().join("x.jpg").exists());
 }
 
 #[test]
@@ -123,6 +133,7 @@ fn options_that_make_no_sense() {
     for (more, words) in [
         (&["--limit", "0"][..], &["--limit 0"][..]),
         (&["--views", "0"], &["--views 0"]),
+        (&["--views", "4000000000"], &["--views", "65536"]),
         (&["--shard-size", "0"], &["--shard-size 0"]),
         (&["--offset", "2"], &["--offset 2", "at most 1"]),
         (&["--lr", "0"], &["learning rate"]),
@@ -256,7 +267,7 @@ fn no_adapter_and_no_such_adapter() {
     none.env("VK_ICD_FILENAMES", "/nowhere.json").env("VK_DRIVER_FILES", "/nowhere.json");
     if cfg!(target_os = "linux") {
         let said: Said = none.output().unwrap().into();
-        refused(&said, 1, &["no GPU adapter", "mesa-vulkan-drivers"]);
+        refused(&said, 1, &["no GPU adapter", "mesa-vulkan-drivers", "VK_DRIVER_FILES is set"]);
     }
 }
 

@@ -54,6 +54,36 @@ fn a_truncated_gzip_stream_is_told_apart() {
 }
 
 #[test]
+fn what_follows_a_gzip_stream_is_not_called_a_cut() {
+    let whole = gzip(&idx(&[2, 8, 8], &pixels(2, 64)));
+    for garbage in [&b"x"[..], b"and so on", b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"] {
+        let error = read_idx_images(&[&whole, garbage].concat(), "a.gz").unwrap_err();
+        let found = format!("{} bytes that are no gzip data", garbage.len());
+        says(&error, &["a.gz", &found, &format!("from byte {}", whole.len())]);
+    }
+    // Several streams in a row are one, as for gunzip.
+    let (first, rest) = (
+        gzip(&idx(&[2, 8, 8], &pixels(2, 64))[..50]),
+        gzip(&idx(&[2, 8, 8], &pixels(2, 64))[50..]),
+    );
+    assert_eq!(read_idx_images(&[first, rest].concat(), "a.gz").unwrap().count, 2);
+}
+
+#[test]
+fn a_header_without_pixels_is_told() {
+    for dims in [[5, 0, 28], [0, 28, 28], [5, 28, 0]] {
+        let error = read_idx_images(&idx(&dims, &[]), "a").unwrap_err();
+        let [count, height, width] = dims;
+        says(&error, &["a: byte 4", &format!("{count} x {height} x {width}"), "no image"]);
+    }
+}
+
+#[test]
+fn an_empty_cifar_file_is_named() {
+    says(&read_cifar10(&[], "data_batch_3.bin").unwrap_err(), &["data_batch_3.bin", "3073"]);
+}
+
+#[test]
 fn a_wrong_gzip_checksum_is_noticed() {
     let mut bytes = gzip(&idx(&[2, 8, 8], &pixels(2, 64)));
     let at = bytes.len() - 8;
@@ -212,7 +242,7 @@ fn cifar_class_names() {
 
 proptest! {
     #[test]
-    fn idx_round_trips(count in 0usize..5, height in 0usize..7, width in 0usize..7, zip: bool) {
+    fn idx_round_trips(count in 1usize..5, height in 1usize..7, width in 1usize..7, zip: bool) {
         let values = pixels(count, height * width);
         let bytes = idx(&[count as u32, height as u32, width as u32], &values);
         let bytes = if zip { gzip(&bytes) } else { bytes };

@@ -317,6 +317,15 @@ fn a_kill_between_shard_and_manifest_loses_that_shard_only() {
 }
 
 #[test]
+fn messages_about_parts_and_positions() {
+    says(&"0/0".parse::<Part>().unwrap_err(), &["0/0", "at least 1", "0/1"]);
+    says(&"4/4".parse::<Part>().unwrap_err(), &["0/4", "3/4"]);
+    let error = weightlab_data::ZooManifest::from_json(b"{ 5", "zoo.json").unwrap_err();
+    says(&error, &["zoo.json: line 1, column 3: "]);
+    assert_eq!(error.to_string().matches("line 1").count(), 1, "{error}");
+}
+
+#[test]
 fn a_damaged_shard_is_replaced() {
     let store = MemStore::new();
     zoo_in(&store);

@@ -80,10 +80,11 @@ fn describe(images: &ImageSet) -> String {
     let source = &images.source;
     let split = source.split.as_ref().map_or(String::new(), |s| format!(", {s} split"));
     format!(
-        "source: {} ({}{split}): {} images of {}x{}, {}",
+        "source: {} ({}{split}): {} {} of {}x{}, {}",
         source.name,
         source.kind.name(),
         images.len(),
+        if images.len() == 1 { "image" } else { "images" },
         images.height,
         images.width,
         if images.channels == 1 { "grey" } else { "RGB" },

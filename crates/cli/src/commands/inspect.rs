@@ -56,7 +56,8 @@ pub async fn run(out: &Out, args: &InspectArgs) -> Result<ExitCode> {
         "diverged": diverged,
         "hashes_ok": true,
     }}));
-    let images = targets.map_or(String::new(), |t| format!(", and {} images", t.len()));
+    let images =
+        targets.map_or(String::new(), |t| format!(", and {}", counted(t.len() as u64, "image")));
     out.line(&format!(
         "{:<14} {} of up to {} networks{images}; all hashes are right",
         "files",
@@ -85,6 +86,11 @@ pub async fn run(out: &Out, args: &InspectArgs) -> Result<ExitCode> {
         out.line(&format!("{:<14} {diverged} networks, stored with PSNR NaN", "diverged"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `1 view`, `3 views`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn facts(m: &ZooManifest) -> Vec<(&'static str, String)> {
@@ -137,8 +143,10 @@ fn facts(m: &ZooManifest) -> Vec<(&'static str, String)> {
         facts.push((
             "objects",
             format!(
-                "{} to {} (excluded), {} views each{part}",
-                objects.start, objects.end, plan.views
+                "{} to {} (excluded), {} each{part}",
+                objects.start,
+                objects.end,
+                counted(plan.views.into(), "view")
             ),
         ));
     }

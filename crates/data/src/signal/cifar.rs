@@ -23,7 +23,7 @@ pub struct CifarRecords {
 /// A length that is no multiple of [`CIFAR_RECORD`], or a label above 9.
 pub fn read_cifar10(bytes: &[u8], file: &str) -> Result<CifarRecords, SourceError> {
     let count = bytes.len() / CIFAR_RECORD;
-    if !bytes.len().is_multiple_of(CIFAR_RECORD) {
+    if bytes.is_empty() || !bytes.len().is_multiple_of(CIFAR_RECORD) {
         return Err(SourceError::Truncated {
             file: file.to_string(),
             offset: bytes.len() as u64,

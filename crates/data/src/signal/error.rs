@@ -85,6 +85,17 @@ pub enum SourceError {
         /// What the decoder said.
         detail: String,
     },
+    /// A header without a single pixel.
+    #[error(
+        "{file}: byte 4: the header declares {dims} (count x height x width), which is no image at all; fetch or \
+         write the file again"
+    )]
+    NoPixels {
+        /// The file.
+        file: String,
+        /// The dimensions.
+        dims: String,
+    },
     /// Dimensions whose product no memory holds, or that the file cannot possibly hold.
     #[error(
         "{file}: byte {offset}: the header declares {dims}, more than {limit} bytes of this file \

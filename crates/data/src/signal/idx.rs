@@ -38,6 +38,10 @@ pub fn read_idx_images(bytes: &[u8], file: &str) -> Result<IdxImages, SourceErro
     let (dims, pixels) =
         read_idx::<3>(bytes, file, IMAGES, "unsigned bytes in three dimensions: grey images")?;
     let [count, height, width] = dims;
+    if dims.contains(&0) {
+        let dims = dims.map(|d| d.to_string()).join(" x ");
+        return Err(SourceError::NoPixels { file: file.to_string(), dims });
+    }
     Ok(IdxImages { count, height, width, pixels })
 }
 
@@ -95,9 +99,13 @@ fn read_idx<const N: usize>(
     Ok((dims.map(|d| d as usize), values))
 }
 
+/// What a gzip stream begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// A plain or gzipped byte string as a stream that knows where it is.
 struct Input<'a> {
     file: &'a str,
+    bytes: &'a [u8],
     gzip: bool,
     stream: Box<dyn Read + 'a>,
     offset: u64,
@@ -105,10 +113,21 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     fn new(bytes: &'a [u8], file: &'a str) -> Input<'a> {
-        let gzip = bytes.starts_with(&[0x1f, 0x8b]);
+        let gzip = bytes.starts_with(&GZIP);
         let stream: Box<dyn Read + 'a> =
             if gzip { Box::new(MultiGzDecoder::new(bytes)) } else { Box::new(bytes) };
-        Input { file, gzip, stream, offset: 0 }
+        Input { file, bytes, gzip, stream, offset: 0 }
+    }
+
+    /// Where whole gzip streams end, and how many bytes of something else follow.
+    fn garbage(&self) -> Option<(usize, usize)> {
+        let mut rest = self.bytes;
+        while rest.starts_with(&GZIP) {
+            let mut decoder = flate2::bufread::GzDecoder::new(rest);
+            std::io::copy(&mut decoder, &mut std::io::sink()).ok()?;
+            rest = decoder.into_inner();
+        }
+        (!rest.is_empty()).then(|| (self.bytes.len() - rest.len(), rest.len()))
     }
 
     fn stream_name(&self) -> &'static str {
@@ -178,7 +197,17 @@ impl<'a> Input<'a> {
         }
         // Asking for one byte more also makes the gzip decoder check its checksum.
         let end = self.offset;
-        if self.fill(&mut [0])? > 0 {
+        let more = self.fill(&mut [0]).map_err(|error| match (error, self.garbage()) {
+            (SourceError::Gzip { file, offset, .. }, Some((at, bytes))) => SourceError::Gzip {
+                file,
+                offset,
+                detail: format!(
+                    "{bytes} bytes that are no gzip data follow its end, from byte {at} of the file"
+                ),
+            },
+            (error, _) => error,
+        })?;
+        if more > 0 {
             return Err(SourceError::Trailing {
                 file: self.file.to_string(),
                 offset: end,
