@@ -28,6 +28,7 @@ fn main() {
     let mut index = String::new();
     let [mut shaders, mut templates] = [Vec::new(), Vec::new()];
     let mut problems = Vec::new();
+    let for_browsers = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32");
     for path in entry_files(&root) {
         let relative = path.strip_prefix(&root).expect("listed below root");
         let is_template = relative.parent().is_some_and(|folder| folder.ends_with("templates"));
@@ -37,7 +38,13 @@ fn main() {
         }
         let ident = name.to_uppercase();
         let path = relative.display();
-        match checked(&root, relative) {
+        match checked(&root, relative).map(|(text, source, reflection)| {
+            if for_browsers {
+                (bare(&text), bare(&source), reflection)
+            } else {
+                (text, source, reflection)
+            }
+        }) {
             // A template is checked with its default values, and goes in as it is.
             Ok((text, _, reflect::Reflection { bindings, overrides })) if is_template => {
                 if !overrides.is_empty() {
@@ -84,6 +91,17 @@ fn checked(root: &Path, relative: &Path) -> Result<(String, String, reflect::Ref
     let source = compose::compose(&text, &[])?;
     let reflection = reflect::reflect(&source)?;
     Ok((text, source, reflection))
+}
+
+/// Without indentation and comments, which a browser would have to fetch; lines keep their numbers, and directives
+/// (`//#`) their meaning.
+fn bare(text: &str) -> String {
+    let line = |line: &str| {
+        let line = line.trim();
+        let end = if line.starts_with("//#") { None } else { line.find("//") };
+        line[..end.unwrap_or(line.len())].trim_end().to_owned() + "\n"
+    };
+    text.lines().map(line).collect()
 }
 
 /// Every `.wgsl` file that is an entry point: all but those in `shared/` and in a `parts/` folder.

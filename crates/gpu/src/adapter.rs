@@ -2,11 +2,11 @@
 
 use crate::error::{ErrorSlot, GpuError};
 use crate::{Gpu, Inner};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 
 /// What a user must know of an adapter, with the limits that matter here.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdapterReport {
     /// Position in [`list_adapters`].
     pub index: usize,

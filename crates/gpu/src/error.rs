@@ -109,4 +109,12 @@ impl ErrorSlot {
             _ => slot.take(),
         }
     }
+
+    /// Why the device was lost, if it was.
+    pub(crate) fn lost(&self) -> Option<String> {
+        match &*self.0.lock().expect("not poisoned") {
+            Some(GpuError::Lost(reason)) => Some(reason.clone()),
+            _ => None,
+        }
+    }
 }

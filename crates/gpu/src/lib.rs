@@ -44,20 +44,32 @@ pub struct Buffer {
 struct Counted {
     bytes: u64,
     live: Arc<AtomicU64>,
+    /// A browser frees a dropped buffer when it collects garbage, which may be minutes later.
+    #[cfg(target_arch = "wasm32")]
+    raw: wgpu::Buffer,
 }
 
 impl Counted {
-    fn new(gpu: &Gpu, bytes: u64) -> Counted {
+    fn new(gpu: &Gpu, raw: &wgpu::Buffer) -> Counted {
+        let bytes = raw.size();
         let live = gpu.inner.live_bytes.clone();
         live.fetch_add(bytes, Ordering::Relaxed);
         gpu.inner.counters.buffers.add(1);
-        Counted { bytes, live }
+        Counted {
+            bytes,
+            live,
+            #[cfg(target_arch = "wasm32")]
+            raw: raw.clone(),
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.live.fetch_sub(self.bytes, Ordering::Relaxed);
+        // Work that was submitted still finds it.
+        #[cfg(target_arch = "wasm32")]
+        self.raw.destroy();
     }
 }
 
@@ -135,7 +147,8 @@ impl Gpu {
                 at += n;
             }
         }
-        Ok(Buffer { raw, _counted: Arc::new(Counted::new(self, bytes)) })
+        let counted = Arc::new(Counted::new(self, &raw));
+        Ok(Buffer { raw, _counted: counted })
     }
 
     /// Bytes of all buffers that exist now, not counting what a read-back takes while it runs.
@@ -290,6 +303,16 @@ impl Gpu {
     /// The first thing that went wrong on the GPU's timeline since the last call.
     pub fn check(&self) -> Result<(), GpuError> {
         self.inner.errors.take().map_or(Ok(()), Err)
+    }
+
+    /// Why the device is gone, if it is: nothing made from this `Gpu` works any more. Open another.
+    pub fn lost(&self) -> Option<String> {
+        self.inner.errors.lost()
+    }
+
+    /// Gives the device up; from then on it is lost, as it would be after a crash of the driver.
+    pub fn destroy(&self) {
+        self.inner.device.destroy();
     }
 
     /// Lets native callbacks run; a browser runs them by itself.

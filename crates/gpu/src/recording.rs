@@ -155,7 +155,7 @@ impl Recording {
         self.gpu.inner.queue.write_buffer(&uniforms, 0, &self.uniforms);
         let bound = self.dispatches.iter().map(|d| d.bind(device, &uniforms)).collect();
         self.gpu.check()?;
-        let counted = Counted::new(&self.gpu, bytes);
+        let counted = Counted::new(&self.gpu, &uniforms);
         let buffers = self.dispatches.into_iter().flat_map(|d| d.buffers).collect();
         Ok(Prepared { gpu: self.gpu, bound, counted, _buffers: buffers })
     }

@@ -25,6 +25,7 @@ pub mod report;
 pub mod stats;
 mod strips;
 pub mod train;
+pub mod view;
 
 pub use align::{AlignJob, AlignOptions};
 pub use augment::{AugmentJob, AugmentOptions};

@@ -17,7 +17,7 @@ pub mod variants;
 pub use batch::NetBatch;
 pub use eval::{EvalError, evaluate, evaluate_bytes};
 pub use fit::{
-    FitBatch, FitError, FitPath, FitPlan, FitProgress, FitSettings, NetId, NetOutcome, Status,
-    plan_fit,
+    FitBatch, FitError, FitPath, FitPlan, FitProgress, FitSettings, FitSnapshot, NetId, NetOutcome,
+    Status, plan_fit,
 };
 pub use mlp::{Activation, Convention, Layer, MAX_LAYERS, MAX_WIDTH, Mlp, MlpError, image_grid};

@@ -202,6 +202,45 @@ fn results_do_not_depend_on_the_slices() {
     });
 }
 
+/// A fit that is taken off the GPU half-way and put back ends with the same bits, on both paths; a network that
+/// has already reached its target stays as it is.
+#[test]
+fn a_restored_fit_ends_as_if_nothing_had_happened() {
+    pollster::block_on(async {
+        for dims in [&[2, 32, 32, 1][..], &[2, 70, 1]] {
+            let case = Case::new(dims, 200, 3, 9);
+            let (mlp, coords, params) = (&case.mlp, &case.coords, case.params());
+            // What the first network draws to begin with, but for a little: it gets there at once.
+            let drawn =
+                evaluate(gpu(), mlp, &params[..mlp.param_count()], 1, coords).await.unwrap();
+            let mut targets = case.targets.clone();
+            targets[..200].copy_from_slice(&drawn);
+            targets[0] += 0.01;
+            let settings = FitSettings { max_steps: 40, ..Default::default() };
+            let fresh =
+                || FitBatch::from_params(gpu(), mlp, coords, &targets, &params, &settings).unwrap();
+            let mut whole = fresh();
+            while !whole.advance().await.unwrap().finished {}
+
+            let mut half = fresh();
+            half.limit_steps(Some(3));
+            while half.outcomes()[1].steps < 15 || !half.is_even() {
+                half.advance().await.unwrap();
+            }
+            assert_eq!(half.outcomes()[1].steps, 15, "three at a time");
+            assert_eq!(half.outcomes()[0].status, Status::ReachedTarget);
+            let snapshot = half.snapshot().await.unwrap().unwrap();
+            drop(half);
+            let mut rest =
+                FitBatch::restore(gpu(), mlp, coords, &targets, &settings, &snapshot).unwrap();
+            assert_eq!(rest.snapshot().await.unwrap().unwrap(), snapshot);
+            while !rest.advance().await.unwrap().finished {}
+            assert_eq!(rest.outcomes(), whole.outcomes());
+            assert_eq!(rest.params().await.unwrap(), whole.params().await.unwrap());
+        }
+    });
+}
+
 #[test]
 fn memory_is_what_the_plan_says() {
     for (dims, points, nets) in

@@ -2,6 +2,7 @@
 
 mod demo;
 mod golden;
+mod page;
 mod run;
 mod setup;
 mod stages;
@@ -18,6 +19,7 @@ cargo xtask COMMAND
 
   demo [ARGS..]        set up a GPU driver, build, fit the built-in images, write report.html;
                        ARGS go to `weightlab demo`
+  serve [PORT]         set up, build the lab page and serve it at http://localhost:PORT/ (8080)
   test [--stage NAME]  set up, then every check this project has; one stage only with --stage
   setup [--driver]     only install what is missing (with --driver: only what the demo needs)
   help                 this text
@@ -27,6 +29,7 @@ cargo xtask COMMAND
 #[derive(Debug, PartialEq)]
 enum Command {
     Demo(Vec<String>),
+    Serve(u16),
     Test(Option<String>),
     Setup { driver_only: bool },
     Help,
@@ -36,12 +39,18 @@ fn parse(args: &[String]) -> Result<Command, String> {
     let Some((name, rest)) = args.split_first() else { return Ok(Command::Help) };
     match (name.as_str(), rest) {
         ("demo", rest) => Ok(Command::Demo(rest.to_vec())),
+        ("serve", []) => Ok(Command::Serve(8080)),
+        ("serve", [port]) => {
+            port.parse().map(Command::Serve).map_err(|_| format!("'{port}' is not a port"))
+        }
         ("test", []) => Ok(Command::Test(None)),
         ("test", [flag, stage]) if flag == "--stage" => Ok(Command::Test(Some(stage.clone()))),
         ("setup", []) => Ok(Command::Setup { driver_only: false }),
         ("setup", [flag]) if flag == "--driver" => Ok(Command::Setup { driver_only: true }),
         ("help" | "--help" | "-h", []) => Ok(Command::Help),
-        ("test" | "setup" | "help", _) => Err(format!("{name} does not take '{}'", rest.join(" "))),
+        ("serve" | "test" | "setup" | "help", _) => {
+            Err(format!("{name} does not take '{}'", rest.join(" ")))
+        }
         _ => Err(format!("no command '{name}'")),
     }
 }
@@ -50,6 +59,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match parse(&args) {
         Ok(Command::Demo(args)) => demo::demo(&args),
+        Ok(Command::Serve(port)) => page::serve(port),
         Ok(Command::Test(stage)) => test::test(stage.as_deref()),
         Ok(Command::Setup { driver_only: true }) => {
             setup::provide(&[Need::Vulkan]).map(|()| ExitCode::SUCCESS)
@@ -85,6 +95,8 @@ mod tests {
         assert_eq!(parsed(""), Ok(Command::Help));
         assert_eq!(parsed("test"), Ok(Command::Test(None)));
         assert_eq!(parsed("test --stage fmt"), Ok(Command::Test(Some("fmt".into()))));
+        assert_eq!(parsed("serve"), Ok(Command::Serve(8080)));
+        assert_eq!(parsed("serve 9000"), Ok(Command::Serve(9000)));
         assert_eq!(parsed("setup --driver"), Ok(Command::Setup { driver_only: true }));
         // The demo's own options are the program's business, even those that xtask knows.
         let passed = ["--stage", "--help"].map(String::from).to_vec();
@@ -93,7 +105,15 @@ mod tests {
 
     #[test]
     fn what_is_not_a_command() {
-        for line in ["tests", "test fmt", "test --stage", "test --stage a b", "setup now"] {
+        for line in [
+            "serve here",
+            "serve 1 2",
+            "tests",
+            "test fmt",
+            "test --stage",
+            "test --stage a b",
+            "setup now",
+        ] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }

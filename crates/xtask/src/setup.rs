@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::run::{capture, cargo, command, first_line, root, run, target_dir};
-use crate::tint;
+use crate::{page, tint};
 
 /// cargo-deny reads its own configuration strictly, so exactly this version.
 const CARGO_DENY: &str = "0.20.2";
@@ -34,12 +34,24 @@ pub enum Need {
     Deny,
     /// node with npm `webgpu`, which brings Tint, the WGSL compiler of Chrome and Edge.
     Tint,
+    /// trunk, wasm-bindgen and wasm-opt, which make the page, and what tests it from npm.
+    Page,
+    /// A Chromium for the page's tests.
+    Chromium,
 }
 
 impl Need {
     /// Everything, in the order of installation.
-    pub const ALL: [Need; 6] =
-        [Need::Vulkan, Need::Components, Need::Wasm, Need::Nextest, Need::Deny, Need::Tint];
+    pub const ALL: [Need; 8] = [
+        Need::Vulkan,
+        Need::Components,
+        Need::Wasm,
+        Need::Nextest,
+        Need::Deny,
+        Need::Tint,
+        Need::Page,
+        Need::Chromium,
+    ];
 }
 
 /// Sees to every need of the list, and prints what it finds and installs.
@@ -54,18 +66,20 @@ pub fn provide(needs: &[Need]) -> Result<()> {
             Need::Wasm => wasm(),
             Need::Nextest => nextest().map(|_| ()),
             Need::Deny => deny().map(|_| ()),
-            Need::Tint => tint_packages(),
+            Need::Tint => npm_packages(tint::DIR, "webgpu", "130 MB"),
+            Need::Page => page::tools(),
+            Need::Chromium => page::chromium().map(|_| ()),
         }
         .with_context(|| format!("setup of {need:?}"))?;
     }
     Ok(())
 }
 
-fn found(what: &str, which: &str) {
+pub fn found(what: &str, which: &str) {
     println!("found      {what}: {which}");
 }
 
-fn missing(what: &str, plan: &str) {
+pub fn missing(what: &str, plan: &str) {
     println!("installing {what}: {plan}");
 }
 
@@ -136,7 +150,7 @@ fn vulkan_drivers() -> Vec<PathBuf> {
 }
 
 /// Installs Debian packages, or says what to do where that cannot be done from here.
-fn apt_install(packages: &[&str], otherwise: &str) -> Result<()> {
+pub fn apt_install(packages: &[&str], otherwise: &str) -> Result<()> {
     if first_line(Command::new("apt-get").arg("--version")).is_none() {
         bail!("there is no apt-get here: {otherwise}, then run this command again");
     }
@@ -192,27 +206,34 @@ pub fn nextest() -> Result<PathBuf> {
     let good = |version: &str| version_in(version).is_some_and(|v| v >= NEXTEST_LEAST);
     cargo_tool(
         "cargo-nextest",
+        "cargo-nextest",
         CARGO_NEXTEST,
-        &["--no-default-features", "--features", "default-no-update"],
+        &["--locked", "--no-default-features", "--features", "default-no-update"],
         good,
     )
 }
 
 /// A runnable cargo-deny.
 pub fn deny() -> Result<PathBuf> {
-    cargo_tool("cargo-deny", CARGO_DENY, &[], |version| {
+    cargo_tool("cargo-deny", "cargo-deny", CARGO_DENY, &["--locked"], |version| {
         version_in(version) == version_in(CARGO_DENY)
     })
 }
 
+/// Where tools are built that the machine does not have.
+pub fn tools_dir() -> Result<PathBuf> {
+    Ok(target_dir()?.join("tools"))
+}
+
 /// A tool that is on PATH or below the build folder in a version that will do; otherwise built from source into the latter.
-fn cargo_tool(
+pub fn cargo_tool(
     name: &str,
+    package: &str,
     pin: &str,
-    features: &[&str],
+    options: &[&str],
     good: impl Fn(&str) -> bool,
 ) -> Result<PathBuf> {
-    let tools = target_dir()?.join("tools");
+    let tools = tools_dir()?;
     let local = tools.join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     let version = |program: &Path| {
         // The second word: cargo-nextest wants its own name there even when started directly.
@@ -226,8 +247,8 @@ fn cargo_tool(
         }
     }
     missing(name, &format!("{pin}, from source into {}; takes minutes, once", tools.display()));
-    let mut install = cargo(&["install", name, "--version", pin, "--locked", "--quiet", "--root"]);
-    install.arg(&tools).args(features);
+    let mut install = cargo(&["install", package, "--version", pin, "--quiet", "--root"]);
+    install.arg(&tools).args(options);
     // It has to be there soon, not to be fast.
     install.envs([
         ("CARGO_PROFILE_RELEASE_LTO", "off"),
@@ -241,19 +262,20 @@ fn cargo_tool(
     Ok(local)
 }
 
-fn tint_packages() -> Result<()> {
+/// node, and the npm packages of a folder, among them `main`; `size` is what they take.
+pub fn npm_packages(folder: &str, main: &str, size: &str) -> Result<()> {
     node()?;
     // npm ci is slow and has no "nothing to do", so remember for which lock file it last succeeded.
-    let dir = root().join(tint::DIR);
-    let lock =
-        std::fs::read(dir.join("package-lock.json")).context("tools/tint/package-lock.json")?;
+    let dir = root().join(folder);
+    let lock = std::fs::read(dir.join("package-lock.json"))
+        .with_context(|| format!("{folder}/package-lock.json"))?;
     let stamp = dir.join("node_modules/.installed-lock.json");
     if std::fs::read(&stamp).ok().as_ref() != Some(&lock) {
         missing(
             "npm packages",
-            "those of tools/tint/package-lock.json, among them webgpu (130 MB)",
+            &format!("those of {folder}/package-lock.json, among them {main} ({size})"),
         );
-        // No install scripts: webgpu's only undoes a quarantine flag that npm does not set.
+        // No install scripts: none of the packages needs one, and they could do anything.
         run(command("npm").current_dir(&dir).args([
             "ci",
             "--ignore-scripts",
@@ -264,9 +286,11 @@ fn tint_packages() -> Result<()> {
     }
     let version = capture(command("node").current_dir(&dir).args([
         "-p",
-        "JSON.parse(require('fs').readFileSync('node_modules/webgpu/package.json')).version",
+        &format!(
+            "JSON.parse(require('fs').readFileSync('node_modules/{main}/package.json')).version"
+        ),
     ]))?;
-    found("npm webgpu", version.stdout.trim());
+    found(&format!("npm {main}"), version.stdout.trim());
     Ok(())
 }
 
@@ -288,7 +312,7 @@ fn node() -> Result<()> {
 }
 
 /// The first `major.minor.patch` in a line such as `cargo-deny 0.20.2` or `v20.20.2`.
-fn version_in(line: &str) -> Option<[u32; 3]> {
+pub fn version_in(line: &str) -> Option<[u32; 3]> {
     line.split_whitespace().find_map(|word| {
         let mut numbers =
             word.trim_start_matches('v').split(['.', '-', '+']).map(|n| n.parse().ok());

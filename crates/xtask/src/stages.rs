@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, command, root, run, run_watching_stderr};
 use crate::setup::{self, Need};
-use crate::{golden, tint, wasm};
+use crate::{golden, page, tint, wasm};
 
 /// One stage.
 pub struct Stage {
@@ -19,7 +19,7 @@ pub struct Stage {
 }
 
 /// Every stage.
-pub const STAGES: [Stage; 12] = [
+pub const STAGES: [Stage; 13] = [
     Stage { name: "fmt", about: "formatting", needs: &[Need::Components], run: fmt },
     Stage {
         name: "deny",
@@ -65,6 +65,12 @@ pub const STAGES: [Stage; 12] = [
         about: "values of the reference code",
         needs: &[Need::Vulkan],
         run: golden_check,
+    },
+    Stage {
+        name: "page",
+        about: "the page in a browser, as a person uses it",
+        needs: &[Need::Wasm, Need::Page, Need::Chromium],
+        run: page_check,
     },
     Stage { name: "tests", about: "all tests", needs: &[Need::Vulkan, Need::Nextest], run: tests },
 ];
@@ -152,6 +158,10 @@ fn doctest() -> Result<Option<String>> {
 
 fn golden_check() -> Result<Option<String>> {
     golden::check().map(|()| None)
+}
+
+fn page_check() -> Result<Option<String>> {
+    page::check().map(|()| None)
 }
 
 fn tests() -> Result<Option<String>> {

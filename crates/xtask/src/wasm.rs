@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use crate::run::{capture, cargo, root, run, shown, target_dir};
 
 /// The crates that have to compile for the browser.
-const LIBRARIES: [&str; 7] = [
+const LIBRARIES: [&str; 8] = [
+    "weightlab-app",
     "weightlab-kernels",
     "weightlab-gpu",
     "weightlab-tensor",

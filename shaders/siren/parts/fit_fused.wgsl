@@ -149,8 +149,10 @@ fn main(
 
   for (var step = 0u; step < fit.steps; step++) {
     var sum = vec4<f32>();
-    var dw: array<vec4<f32>, $NI * $RQ>;   // tile of dW_h: [own j][own k quad]
-    var dbias: array<vec4<f32>, $RQ>;      // hidden biases of the own neurons
+    // Zero by assignment, because SwiftShader behind Tint zeroes a variable without one only once, not at every
+    // turn of the loop that it is declared in.
+    var dw = array<vec4<f32>, $NI * $RQ>();   // tile of dW_h: [own j][own k quad]
+    var dbias = array<vec4<f32>, $RQ>();      // hidden biases of the own neurons
 //#for i in 0..NI
     var dfirst$i = vec4<f32>();            // (dW_0 x, y, z, db_0) of own neuron i
     var dlast$i = vec4<f32>();             // dW_L column of own neuron i

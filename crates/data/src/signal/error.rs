@@ -8,6 +8,18 @@ use super::picture::MAX_PIXELS;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SourceError {
+    /// Pixels that are not as many as their shape says.
+    #[error(
+        "{name}: {got} bytes of pixels, but height x width x channels is {shape:?} (1 or 3 channels)"
+    )]
+    Pixels {
+        /// What the picture is called.
+        name: String,
+        /// Bytes given.
+        got: u64,
+        /// Height, width and channels given.
+        shape: [usize; 3],
+    },
     /// The file system refused.
     #[error("{path}: cannot {action}: {source}")]
     Io {

@@ -185,6 +185,40 @@ impl ImageSet {
         ImageSet::finish(raw, opts)
     }
 
+    /// Decoded pixels `[height, width, channels]` as a set of one, for callers that have no file: a camera's
+    /// picture, a drawing.
+    ///
+    /// # Errors
+    /// A picture smaller than 2 x 2, or pixels that are not as many as the shape says.
+    pub fn from_pixels(
+        pixels: Vec<u8>,
+        [height, width, channels]: [usize; 3],
+        name: &str,
+        opts: &SourceOptions,
+    ) -> Result<ImageSet, SourceError> {
+        let expected = height.checked_mul(width).and_then(|n| n.checked_mul(channels));
+        if expected != Some(pixels.len()) || !matches!(channels, 1 | 3) {
+            return Err(SourceError::Pixels {
+                name: name.to_string(),
+                got: pixels.len() as u64,
+                shape: [height, width, channels],
+            });
+        }
+        let raw = Raw {
+            kind: SourceKind::Images,
+            name: name.to_string(),
+            split: None,
+            height,
+            width,
+            channels,
+            pixels,
+            labels: None,
+            names: vec![name.to_string()],
+            class_names: Vec::new(),
+        };
+        ImageSet::finish(raw, opts)
+    }
+
     /// An IDX image file, with its label file if there is one, as a set, for callers that have
     /// bytes and no path. Each of the two is a name and the bytes, plain or gzipped. MNIST and
     /// Fashion-MNIST are recognised by their labels and get the names of their classes.

@@ -4,7 +4,10 @@
 //! Batches, shards and parts only decide what is done when; so parts merged equal the whole, and a
 //! resumed job equals an uninterrupted one, bit for bit on one device.
 
+mod live;
 mod run;
+
+pub use live::FitCheckpoint;
 
 use crate::error::LabError;
 use crate::job::Job;
@@ -93,6 +96,8 @@ pub struct FitJob<S: Store> {
     /// Whether the kernels have run in this job, and whether it was told that they are going to be compiled.
     compiled: bool,
     told: bool,
+    /// Most updates of each network per pull, if not as many as fill a slice.
+    most_steps: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +216,7 @@ impl<S: Store> FitJob<S> {
             damaged: damaged.into_iter().map(|(shard, _)| shard).collect(),
             compiled: false,
             told: false,
+            most_steps: None,
         };
         let started = job.started();
         job.queue.push_back(Message::Started(started));

@@ -6,6 +6,7 @@ use crate::message::{Checkpoint, Diverged, Finished, Message, Metric, Preview, P
 use crate::meter::{self, Standing};
 use crate::picture;
 use crate::stats::{Distribution, finite};
+use std::ops::Range;
 use web_time::Instant;
 use weightlab_data::Store;
 use weightlab_nets::{FitBatch, NetId, NetOutcome, Status, evaluate};
@@ -40,18 +41,11 @@ impl<S: Store> FitJob<S> {
     }
 
     /// As many networks as the device holds, up to the end of the shard.
-    async fn begin_batch(&self, first: u64) -> Result<Batch, LabError> {
+    pub(super) async fn begin_batch(&self, first: u64) -> Result<Batch, LabError> {
         let in_shard = self.nets_in_shard() - self.partial.len() as u64;
         let count = in_shard.min(self.fit_plan.nets_per_batch as u64);
-        let range = self.mlp.target_range;
-        let mut ids = Vec::new();
-        let mut targets = Vec::new();
-        for k in first..first + count {
-            let (object, view) = self.plan.net(k);
-            ids.push(NetId { object, view });
-            targets.extend(self.images.target(object as usize, range));
-        }
-        let fit = FitBatch::new(
+        let (ids, targets) = self.problem(first..first + count);
+        let mut fit = FitBatch::new(
             &self.gpu,
             &self.mlp,
             &self.coords,
@@ -61,6 +55,7 @@ impl<S: Store> FitJob<S> {
             &self.options.settings,
         )
         .await?;
+        fit.limit_steps(self.most_steps);
         Ok(Batch { fit, ids, first, next_metric: 0 })
     }
 
@@ -71,6 +66,15 @@ impl<S: Store> FitJob<S> {
             return Some(shard as u64 * u64::from(self.zoo.manifest().nets_per_shard) + partial);
         }
         Some(self.zoo.nets() + partial).filter(|&done| done < self.plan.nets())
+    }
+
+    /// Which networks are at these positions of the zoo, and what they are to become: `[nets, points, d_M]`.
+    pub(super) fn problem(&self, positions: Range<u64>) -> (Vec<NetId>, Vec<f32>) {
+        let range = self.mlp.target_range;
+        let ids: Vec<NetId> = positions.map(|k| self.id(k)).collect();
+        let target = |id: &NetId| self.images.target(id.object as usize, range);
+        let targets = ids.iter().flat_map(target).collect();
+        (ids, targets)
     }
 
     /// Networks of the shard being filled.

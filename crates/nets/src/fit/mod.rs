@@ -7,7 +7,10 @@
 
 pub mod fused;
 mod pace;
+mod snapshot;
 pub mod tiled;
+
+pub use snapshot::FitSnapshot;
 
 use crate::eval::EvalError;
 use crate::{Mlp, MlpError};
@@ -462,10 +465,11 @@ pub async fn gradient_by(
         FitSettings { beta1: 0.0, max_steps: 1, until_psnr: None, ..FitSettings::default() };
     let mut batch = FitBatch::with_kernel(gpu, mlp, coords, targets, params, &settings, kernel)?;
     while !batch.advance().await?.finished {}
-    match &batch.path {
-        Path::Fused(fused) => fused.first_moments().await,
-        Path::Tiled(tiled) => tiled.first_moments().await,
-    }
+    let [first, _] = match &batch.path {
+        Path::Fused(fused) => fused.moments().await?,
+        Path::Tiled(tiled) => tiled.moments().await?,
+    };
+    Ok(first)
 }
 
 /// A network's state as the kernels keep it (`NetState` in the shaders).
@@ -479,6 +483,16 @@ struct GpuState {
 }
 
 impl GpuState {
+    fn of(outcome: &NetOutcome) -> GpuState {
+        let status = match outcome.status {
+            Status::Running => 0,
+            Status::ReachedTarget => 1,
+            Status::StepsDone => 2,
+            Status::Diverged => 3,
+        };
+        GpuState { status, steps: outcome.steps, mse: outcome.mse, pad: 0 }
+    }
+
     fn outcome(self) -> NetOutcome {
         let status = match self.status {
             0 => Status::Running,

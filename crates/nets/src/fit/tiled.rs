@@ -5,7 +5,9 @@
 //! sums over points are made in a fixed order.
 
 use super::pace::Pace;
-use super::{FitError, FitPath, FitPlan, FitSettings, GpuState, NetOutcome, Problem, Status};
+use super::{
+    FitError, FitPath, FitPlan, FitSettings, FitSnapshot, GpuState, NetOutcome, Problem, Status,
+};
 use crate::Mlp;
 use crate::layers::{Layers, TILE, Work, planar, points_at_once};
 use std::sync::Arc;
@@ -380,10 +382,26 @@ impl Tiled {
         Ok(self.gpu.read(&self.params, 0, self.nets * self.mlp.param_count()).await?)
     }
 
-    /// First moments, `[nets, P]`.
-    pub(super) async fn first_moments(&self) -> Result<Vec<f32>, FitError> {
+    /// First and second moments, `[nets, P]` each.
+    pub(super) async fn moments(&self) -> Result<[Vec<f32>; 2], FitError> {
         let count = self.nets * self.mlp.param_count();
-        let both: Vec<f32> = self.gpu.read(&self.moments, 0, 2 * count).await?;
-        Ok(both.chunks_exact(2).map(|pair| pair[0]).collect())
+        let pairs: Vec<[f32; 2]> = self.gpu.read(&self.moments, 0, count).await?;
+        Ok([0, 1].map(|which| pairs.iter().map(|pair| pair[which]).collect()))
+    }
+
+    pub(super) fn is_even(&self) -> bool {
+        self.unit == 0
+    }
+
+    /// Takes over everything but the parameters.
+    pub(super) fn restore(&mut self, snapshot: &FitSnapshot) {
+        let [first, second] = &snapshot.moments;
+        let pairs: Vec<[f32; 2]> = first.iter().zip(second).map(|(&m, &v)| [m, v]).collect();
+        self.gpu.write(&self.moments, 0, &pairs);
+        let states: Vec<GpuState> = snapshot.outcomes.iter().map(GpuState::of).collect();
+        self.gpu.write(&self.states, 0, &states);
+        self.running = snapshot.running();
+        self.gpu.write(&self.active, 0, &self.running);
+        self.steps_done = snapshot.steps_done();
     }
 }

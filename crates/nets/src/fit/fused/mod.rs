@@ -11,7 +11,9 @@ pub use lanes::Lanes;
 pub use workgroup::{Placement, Shape};
 
 use super::pace::Pace;
-use super::{FitError, FitPath, FitPlan, FitSettings, GpuState, NetOutcome, Problem, Status};
+use super::{
+    FitError, FitPath, FitPlan, FitSettings, FitSnapshot, GpuState, NetOutcome, Problem, Status,
+};
 use crate::Mlp;
 use crate::layers::planar;
 use std::sync::Arc;
@@ -42,7 +44,8 @@ impl Form {
     /// The best fused kernel for this architecture on this device; None if none can take the architecture or that
     /// many points, or if the tiled path is faster. It does not depend on the number of networks, so that their results do not.
     pub fn choose(gpu: &Gpu, mlp: &Mlp, points: usize) -> Option<Form> {
-        if gpu.is_cpu() {
+        // Browsers' software renderer keeps to the workgroup kernel, with which the page is tested.
+        if gpu.is_cpu() && gpu.report().backend != "browser webgpu" {
             // What the lane kernel does not take is left to the tiled path, whose kernels for software renderers are
             // twice as fast there as the workgroup kernel, and compile in a fraction of its time.
             Lanes::choose(mlp, points).map(Form::Lanes)
@@ -236,6 +239,8 @@ pub(super) struct Fused {
     /// at `cursor`.
     cursor: usize,
     round_steps: u32,
+    /// Most steps of a round, if the caller wants fewer than fill a slice.
+    most_steps: Option<u32>,
     /// Updates applied to every running network before this round.
     steps_done: u32,
     pace: Pace,
@@ -256,15 +261,8 @@ impl Fused {
         let pipeline = form.pipeline(gpu)?;
 
         let floats = 4 * form.param_quads();
-        let positions = form.positions(mlp);
         let mut packed = vec![0f32; nets * floats];
-        for (net, into) in
-            params.chunks_exact(mlp.param_count()).zip(packed.chunks_exact_mut(floats))
-        {
-            for (value, &at) in net.iter().zip(&positions) {
-                into[at] = *value;
-            }
-        }
+        pack(&form.positions(mlp), params, &mut packed, floats);
         let states = vec![GpuState { status: 0, steps: 0, mse: f32::NAN, pad: 0 }; nets];
         let scale = 1.0 / (points as f64 * mlp.outputs() as f64);
         let base = FitParams {
@@ -322,6 +320,7 @@ impl Fused {
             running: (0..nets as u32).collect(),
             cursor: 0,
             round_steps: 0,
+            most_steps: None,
             steps_done: 0,
             pace: Pace::new(gpu, super::flop_per_step(mlp, points)),
             compiled: false,
@@ -404,7 +403,8 @@ impl Fused {
 
     /// Steps of a round: as many as fill a slice with all running networks, within the limits.
     fn steps_for(&self, units: u64) -> u32 {
-        let steps = (units / self.running.len() as u64).clamp(1, MAX_STEPS as u64) as u32;
+        let most = u64::from(self.most_steps.unwrap_or(u32::MAX)).clamp(1, MAX_STEPS as u64);
+        let steps = (units / self.running.len() as u64).clamp(1, most) as u32;
         if self.gpu.is_cpu() {
             steps.min(self.form.most_steps(self.base.points as usize))
         } else {
@@ -433,16 +433,47 @@ impl Fused {
         Ok(self.unpack(&packed, floats))
     }
 
-    /// First moments, `[nets, P]`.
-    pub(super) async fn first_moments(&self) -> Result<Vec<f32>, FitError> {
+    /// First and second moments, `[nets, P]` each.
+    pub(super) async fn moments(&self) -> Result<[Vec<f32>; 2], FitError> {
         let floats = 4 * self.form.param_quads();
         let packed: Vec<f32> = self.gpu.read(&self.moments, 0, self.nets * floats * 2).await?;
-        Ok(self.unpack(&packed, floats * 2))
+        Ok([0, floats].map(|half| self.unpack(&packed[half..], floats * 2)))
+    }
+
+    pub(super) fn is_even(&self) -> bool {
+        self.cursor == 0
+    }
+
+    pub(super) fn limit_steps(&mut self, most: Option<u32>) {
+        self.most_steps = most;
+    }
+
+    /// Takes over everything but the parameters.
+    pub(super) fn restore(&mut self, snapshot: &FitSnapshot) {
+        let floats = 4 * self.form.param_quads();
+        let mut packed = vec![0f32; self.nets * floats * 2];
+        for (half, moments) in [0, floats].into_iter().zip(&snapshot.moments) {
+            pack(&self.form.positions(&self.mlp), moments, &mut packed[half..], floats * 2);
+        }
+        self.gpu.write(&self.moments, 0, &packed);
+        let states: Vec<GpuState> = snapshot.outcomes.iter().map(GpuState::of).collect();
+        self.gpu.write(&self.states, 0, &states);
+        self.running = snapshot.running();
+        self.steps_done = snapshot.steps_done();
     }
 
     /// Parameter vectors from the kernel's layout, of which one network takes `stride` floats.
     fn unpack(&self, packed: &[f32], stride: usize) -> Vec<f32> {
         let positions = self.form.positions(&self.mlp);
-        packed.chunks_exact(stride).flat_map(|net| positions.iter().map(|&at| net[at])).collect()
+        packed.chunks(stride).flat_map(|net| positions.iter().map(|&at| net[at])).collect()
+    }
+}
+
+/// Parameter vectors into the kernel's layout, of which one network takes `stride` floats.
+fn pack(positions: &[usize], plain: &[f32], packed: &mut [f32], stride: usize) {
+    for (net, into) in plain.chunks_exact(positions.len()).zip(packed.chunks_mut(stride)) {
+        for (value, &at) in net.iter().zip(positions) {
+            into[at] = *value;
+        }
     }
 }

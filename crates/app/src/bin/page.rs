@@ -1,0 +1,6 @@
+//! The page's thread.
+
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    weightlab_app::page::start();
+}

@@ -1,0 +1,6 @@
+//! The worker's thread.
+
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    weightlab_app::engine::start();
+}

@@ -1,0 +1,20 @@
+//! The lab page: a front end in one thread, and in a worker the GPU and the lab's jobs.
+//!
+//! Two programs are made of this crate. `page` shows things and takes what the user does; `worker` owns
+//! the WebGPU device and runs the same jobs as the command line. They share the [`state`] of the page,
+//! which is its address, and the [`protocol`] in which they speak. There is no science in here.
+//!
+//! Natively only the state and the protocol exist, for their tests.
+
+pub mod palette;
+pub mod protocol;
+pub mod recorded;
+pub mod state;
+pub mod words;
+
+#[cfg(target_arch = "wasm32")]
+pub mod engine;
+#[cfg(target_arch = "wasm32")]
+pub mod page;
+#[cfg(target_arch = "wasm32")]
+mod web;

@@ -1,0 +1,69 @@
+//! Keeping the page's address and its state the same.
+
+use super::lab::Lab;
+use crate::state::State;
+use leptos::prelude::*;
+use std::time::Duration;
+use wasm_bindgen::JsValue;
+
+/// Browsers slow a page down that changes its address too often: a slider would.
+const CALM: Duration = Duration::from_millis(400);
+
+/// The fragment of the address, with its `#`.
+pub(super) fn fragment() -> String {
+    window().location().hash().unwrap_or_default()
+}
+
+/// The whole address.
+pub(super) fn link() -> String {
+    window().location().href().unwrap_or_default()
+}
+
+/// Writes the state into the address, without a new entry in the history.
+pub(super) fn write(lab: Lab) {
+    let fragment = lab.state.with_untracked(State::to_fragment);
+    let path = window().location().pathname().unwrap_or_default();
+    let query = window().location().search().unwrap_or_default();
+    let hash = if fragment.is_empty() { String::new() } else { format!("#{fragment}") };
+    let address = format!("{path}{query}{hash}");
+    if let Ok(history) = window().history() {
+        // Refused in some embedded pages; then the address stays as it was.
+        let _written = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+    }
+}
+
+/// The address follows the state soon, and the state follows the address when somebody edits it.
+pub(super) fn follow(lab: Lab) {
+    let pending = RwSignal::new(false);
+    Effect::new(move |before: Option<()>| {
+        lab.state.track();
+        if before.is_some() && !pending.get_untracked() {
+            pending.set(true);
+            set_timeout(
+                move || {
+                    pending.set(false);
+                    write(lab);
+                },
+                CALM,
+            );
+        }
+    });
+    let listening = window_event_listener(leptos::ev::hashchange, move |_| {
+        let (state, problems) = State::from_fragment(&fragment());
+        if lab.state.with_untracked(|now| *now == state) {
+            return;
+        }
+        let spec = state.fit.clone();
+        let run = state.run;
+        lab.state.update(|now| {
+            let fit = now.fit.clone();
+            *now = State { fit, ..state };
+        });
+        lab.going.set(run);
+        lab.edit(|fit| *fit = spec);
+        for problem in problems {
+            lab.tell(true, problem);
+        }
+    });
+    on_cleanup(move || listening.remove());
+}

@@ -1,0 +1,109 @@
+//! Drawing a picture: every stroke is a new one for the network.
+
+use super::super::canvas::{context, place};
+use super::super::lab::lab;
+use leptos::html::Canvas;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Element, HtmlCanvasElement, PointerEvent};
+
+/// Side of the pad in its own pixels: ten for each that the network is asked about at 28 x 28.
+const SIDE: f64 = 280.0;
+/// Width of a stroke, as in handwritten digits of the usual data sets.
+const STROKE: f64 = 24.0;
+
+fn clear(canvas: &HtmlCanvasElement) {
+    if let Some(context) = context(canvas) {
+        context.set_fill_style_str("black");
+        context.fill_rect(0.0, 0.0, SIDE, SIDE);
+    }
+}
+
+fn stroke(canvas: &HtmlCanvasElement, from: (f64, f64), to: (f64, f64)) {
+    if let Some(context) = context(canvas) {
+        context.set_stroke_style_str("white");
+        context.set_line_width(STROKE);
+        context.set_line_cap("round");
+        context.begin_path();
+        context.move_to(from.0 * SIDE, from.1 * SIDE);
+        context.line_to(to.0 * SIDE, to.1 * SIDE);
+        context.stroke();
+    }
+}
+
+#[component]
+pub(super) fn Pad() -> impl IntoView {
+    let lab = lab();
+    let canvas = NodeRef::<Canvas>::new();
+    let last = StoredValue::new(None::<(f64, f64)>);
+    Effect::new(move |_| {
+        if let Some(canvas) = canvas.get() {
+            clear(&canvas);
+        }
+    });
+    let hand_over = move || {
+        let Some(canvas) = canvas.get_untracked() else { return };
+        let Ok(promise) = window().create_image_bitmap_with_html_canvas_element(&canvas) else {
+            return;
+        };
+        leptos::task::spawn_local(async move {
+            if let Ok(bitmap) = JsFuture::from(promise).await {
+                lab.offer("drawing", &bitmap, true);
+            }
+        });
+    };
+    let draw = move |event: &PointerEvent| {
+        let at = place(event, (event.client_x(), event.client_y()));
+        if let (Some(canvas), Some(at)) = (canvas.get_untracked(), at) {
+            stroke(&canvas, last.get_value().unwrap_or(at), at);
+            last.set_value(Some(at));
+        }
+    };
+    let down = move |event: PointerEvent| {
+        event.prevent_default();
+        if let Some(element) = event.current_target().and_then(|t| t.dyn_into::<Element>().ok()) {
+            // Without it the stroke ends at the pad's edge.
+            let _captured = element.set_pointer_capture(event.pointer_id());
+        }
+        draw(&event);
+    };
+    let moved = move |event: PointerEvent| {
+        if last.with_value(Option::is_some) {
+            draw(&event);
+        }
+    };
+    let up = move |_: PointerEvent| {
+        if last.with_value(Option::is_some) {
+            last.set_value(None);
+            hand_over();
+        }
+    };
+    view! {
+        <div class="pad">
+            <canvas
+                id="pad"
+                node_ref=canvas
+                width=SIDE
+                height=SIDE
+                role="img"
+                aria-label="Pad to draw on with a finger, pen or mouse"
+                on:pointerdown=down
+                on:pointermove=moved
+                on:pointerup=up
+                on:pointercancel=up
+            ></canvas>
+            <button
+                type="button"
+                on:click=move |_| {
+                    if let Some(canvas) = canvas.get_untracked() {
+                        clear(&canvas);
+                    }
+                }
+            >
+                "Clear"
+            </button>
+            <p class="note">"Draw a digit, a letter, a face: each stroke begins a new fit."</p>
+        </div>
+    }
+}

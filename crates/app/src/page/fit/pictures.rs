@@ -1,0 +1,168 @@
+//! Choosing what the network is to become.
+
+use super::super::lab::lab;
+use super::camera::Camera;
+use super::pad::Pad;
+use crate::recorded::{CLOTHES, file};
+use crate::state::{Picture, SIDES};
+use leptos::ev::{dragover, drop, paste};
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{ClipboardEvent, DragEvent, File, FileList, HtmlInputElement};
+use weightlab_lab::builtin::PHOTOS;
+
+/// Where a picture comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    BuiltIn,
+    File,
+    Camera,
+    Draw,
+}
+
+const SOURCES: [(Source, &str); 4] = [
+    (Source::BuiltIn, "Built-in"),
+    (Source::File, "File"),
+    (Source::Camera, "Camera"),
+    (Source::Draw, "Draw"),
+];
+
+/// The names of the classes of [`CLOTHES`], for the buttons.
+const NAMES: [&str; 10] = [
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "T-shirt",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+#[component]
+pub(super) fn Pictures() -> impl IntoView {
+    let lab = lab();
+    let source = RwSignal::new(Source::BuiltIn);
+    let take = move |files: Option<FileList>| {
+        if let Some(file) = files.and_then(|files| files.get(0)) {
+            source.set(Source::File);
+            let file: File = file;
+            lab.offer(&file.name(), &file, false);
+        }
+    };
+    // Anywhere on the page: nobody aims well with a file in hand.
+    let over = window_event_listener(dragover, |event: DragEvent| event.prevent_default());
+    let dropped = window_event_listener(drop, move |event: DragEvent| {
+        event.prevent_default();
+        take(event.data_transfer().and_then(|data| data.files()));
+    });
+    let pasted = window_event_listener(paste, move |event: ClipboardEvent| {
+        take(event.clipboard_data().and_then(|data| data.files()));
+    });
+    on_cleanup(move || {
+        over.remove();
+        dropped.remove();
+        pasted.remove();
+    });
+    let sized = move || lab.state.with(|state| !matches!(state.fit.picture, Picture::Fashion(_)));
+    view! {
+        <fieldset class="pictures">
+            <legend>"Picture"</legend>
+            <div class="segments" role="group" aria-label="Where the picture comes from">
+                {SOURCES.map(|(which, name)| view! {
+                    <button
+                        type="button"
+                        aria-pressed=move || (source.get() == which).to_string()
+                        on:click=move |_| source.set(which)
+                    >
+                        {name}
+                    </button>
+                }).collect_view()}
+            </div>
+            {move || match source.get() {
+                Source::BuiltIn => view! { <BuiltIn/> }.into_any(),
+                Source::File => view! {
+                    <div class="drop">
+                        <p>"Drop or paste a picture anywhere on the page, or"</p>
+                        <label class="button">
+                            "Choose a file"
+                            <input
+                                id="file"
+                                class="unseen"
+                                type="file"
+                                accept="image/*"
+                                on:change=move |event| {
+                                    let input = event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok());
+                                    if let Some(input) = input {
+                                        take(input.files());
+                                        // So that the same file can be chosen again.
+                                        input.set_value("");
+                                    }
+                                }
+                            />
+                        </label>
+                        <p class="note">"Its centre square is used. It stays on this device."</p>
+                    </div>
+                }.into_any(),
+                Source::Camera => view! { <Camera/> }.into_any(),
+                Source::Draw => view! { <Pad/> }.into_any(),
+            }}
+            <Show when=sized>
+                <div class="row">
+                    <label>
+                        "Reduced to "
+                        <select
+                            prop:value=move || lab.state.with(|s| s.fit.side.to_string())
+                            on:change=move |ev| lab.edit(|fit| {
+                                fit.side = event_target_value(&ev).parse().unwrap_or(fit.side);
+                            })
+                        >
+                            {SIDES.map(|side| view! {
+                                <option
+                                    value=side
+                                    selected=move || lab.state.with(|s| s.fit.side == side)
+                                >
+                                    {format!("{side} × {side}")}
+                                </option>
+                            }).collect_view()}
+                        </select>
+                    </label>
+                    <label class="switch">
+                        <input
+                            type="checkbox"
+                            prop:checked=move || lab.state.with(|s| s.fit.grey)
+                            on:change=move |ev| lab.edit(|fit| fit.grey = event_target_checked(&ev))
+                        />
+                        "grey"
+                    </label>
+                </div>
+            </Show>
+        </fieldset>
+    }
+}
+
+#[component]
+fn BuiltIn() -> impl IntoView {
+    let lab = lab();
+    let photos = (0..PHOTOS.len()).map(|i| (Picture::Photo(i), PHOTOS[i].1));
+    let clothes = CLOTHES.iter().zip(NAMES).map(|(&number, name)| (Picture::Fashion(number), name));
+    view! {
+        <div class="thumbs" role="group" aria-label="Built-in pictures">
+            {clothes.chain(photos).map(|(picture, name)| view! {
+                <button
+                    type="button"
+                    aria-label=name
+                    title=name
+                    aria-pressed=move || {
+                        lab.state.with(|state| state.fit.picture == picture).to_string()
+                    }
+                    on:click=move |_| lab.edit(|fit| fit.picture = picture)
+                >
+                    <img src=file(picture) alt="" class="strip"/>
+                </button>
+            }).collect_view()}
+        </div>
+    }
+}

@@ -1,0 +1,52 @@
+//! The keyboard: Space runs and pauses, the right arrow steps, R resets, ? helps.
+
+use super::help;
+use super::lab::Lab;
+use leptos::ev::keydown;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, KeyboardEvent};
+
+/// Listens as long as the page lives.
+pub(super) fn listen(lab: Lab) {
+    let listening = window_event_listener(keydown, move |event| {
+        if event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented() {
+            return;
+        }
+        let key = event.key();
+        if takes(&event, &key) {
+            return;
+        }
+        match key.as_str() {
+            // While the GPU gets ready it does nothing, not even what browsers do: scroll.
+            " " if lab.can_run_untracked() => lab.toggle(),
+            " " if lab.is_coming_untracked() => {}
+            "ArrowRight" if lab.can_run_untracked() && !event.repeat() => lab.step(),
+            "r" | "R" => lab.reset(),
+            "?" => help::open(),
+            _ => return,
+        }
+        event.prevent_default();
+    });
+    on_cleanup(move || listening.remove());
+}
+
+/// Whether the element that has the focus needs the key itself, or a dialog is open.
+fn takes(event: &KeyboardEvent, key: &str) -> bool {
+    if document().query_selector("dialog[open]").ok().flatten().is_some() {
+        return true;
+    }
+    let Some(element) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else {
+        return false;
+    };
+    let kind = element.get_attribute("type").unwrap_or_default();
+    match element.tag_name().as_str() {
+        "TEXTAREA" | "SELECT" => true,
+        // Text takes every key; a slider the arrows, a switch the space bar.
+        "INPUT" if kind == "range" => key.starts_with("Arrow"),
+        "INPUT" if kind == "checkbox" || kind == "radio" => key == " " || key.starts_with("Arrow"),
+        "INPUT" => true,
+        "BUTTON" | "SUMMARY" | "A" => key == " ",
+        _ => false,
+    }
+}

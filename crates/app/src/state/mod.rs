@@ -1,0 +1,239 @@
+//! All that an address holds: which bench, what it does, how one looks at it, and what a teacher hides.
+//!
+//! The address of the page *is* its state: whoever opens a copied link sees the same. Values that are as
+//! usual are left out, and nonsense becomes a sentence and the usual value.
+
+mod fit;
+mod table;
+
+pub use fit::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Picture, SIDES, WIDTHS};
+
+use serde::{Deserialize, Serialize};
+use table::{Choice, Codec, Fields, Reader, SWITCH, Writer};
+
+/// A bench of the lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Bench {
+    /// Pictures become networks.
+    Fit,
+}
+
+impl Bench {
+    /// Every bench there is, in the order of the tabs.
+    pub const ALL: &[Bench] = &[Bench::Fit];
+
+    /// The name on its tab.
+    pub fn title(self) -> &'static str {
+        match self {
+            Bench::Fit => "Fit",
+        }
+    }
+}
+
+/// Parts of the page that `hide=` takes away, so that a lesson shows what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The tabs.
+    Tabs,
+    /// The sentence that explains the bench.
+    Intro,
+    /// The choice of the picture.
+    Picture,
+    /// Width, depth, omega_0, convention, learning rate, steps, seed.
+    Network,
+    /// How many networks.
+    Many,
+    /// The chart.
+    Chart,
+    /// The waves of the first layer.
+    Waves,
+    /// The difference image and its switch.
+    Difference,
+    /// Zoom, detail and colours.
+    View,
+    /// The share button.
+    Share,
+    /// The state of the GPU.
+    Device,
+}
+
+const PARTS: Choice<Part> = Choice(&[
+    ("tabs", Part::Tabs),
+    ("intro", Part::Intro),
+    ("picture", Part::Picture),
+    ("network", Part::Network),
+    ("many", Part::Many),
+    ("chart", Part::Chart),
+    ("waves", Part::Waves),
+    ("difference", Part::Difference),
+    ("view", Part::View),
+    ("share", Part::Share),
+    ("device", Part::Device),
+]);
+
+/// Names of parts with commas between them.
+struct Parts;
+
+impl Codec<Vec<Part>> for Parts {
+    fn read(&self, text: &str) -> Option<Vec<Part>> {
+        text.split(',').filter(|name| !name.is_empty()).map(|name| PARTS.read(name)).collect()
+    }
+    fn write(&self, value: &Vec<Part>) -> String {
+        value.iter().map(|part| PARTS.write(part)).collect::<Vec<_>>().join(",")
+    }
+    fn expected(&self) -> String {
+        format!("a list, with commas, of {}", PARTS.expected())
+    }
+}
+
+const BENCHES: Choice<Bench> = Choice(&[("fit", Bench::Fit)]);
+
+/// What an address holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Which bench.
+    pub bench: Bench,
+    /// What the Fit bench does.
+    pub fit: FitSpec,
+    /// How one looks at it.
+    pub view: FitView,
+    /// Whether it begins to run by itself.
+    pub run: bool,
+    /// What is hidden.
+    pub hide: Vec<Part>,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            bench: Bench::Fit,
+            fit: FitSpec::default(),
+            view: FitView::default(),
+            run: false,
+            hide: Vec::new(),
+        }
+    }
+}
+
+impl State {
+    fn fields(&mut self, io: &mut impl Fields) {
+        let usual = State::default();
+        io.field("bench", &BENCHES, &mut self.bench, &usual.bench);
+        self.fit.fields(io);
+        self.view.fields(io);
+        io.field("run", &SWITCH, &mut self.run, &usual.run);
+        io.field("hide", &Parts, &mut self.hide, &usual.hide);
+    }
+
+    /// From the fragment of an address, with or without its `#`, and a sentence for each thing wrong with it.
+    pub fn from_fragment(fragment: &str) -> (State, Vec<String>) {
+        let mut reader = Reader::new(fragment.trim_start_matches('#'));
+        let mut state = State::default();
+        state.fields(&mut reader);
+        if state.fit.picture == Picture::Own {
+            state.fit.picture = Picture::default();
+            reader.problem(
+                "This link was made with the sender's own picture, which never left their machine; \
+                 a built-in one is shown instead."
+                    .to_owned(),
+            );
+        }
+        (state, reader.finish())
+    }
+
+    /// The fragment that leads back here, without `#`; empty if all is as usual.
+    pub fn to_fragment(&self) -> String {
+        let mut writer = Writer::default();
+        self.clone().fields(&mut writer);
+        writer.finish()
+    }
+
+    /// Whether a part is hidden.
+    pub fn hides(&self, part: Part) -> bool {
+        self.hide.contains(&part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weightlab_nets::Convention;
+
+    #[test]
+    fn the_usual_state_needs_no_address() {
+        assert_eq!(State::default().to_fragment(), "");
+        assert_eq!(State::from_fragment("#"), (State::default(), Vec::new()));
+    }
+
+    #[test]
+    fn a_link_leads_to_the_state_it_was_made_from() {
+        let mut state = State { run: true, ..State::default() };
+        state.hide = vec![Part::Network, Part::Device];
+        state.fit = FitSpec {
+            picture: Picture::Photo(1),
+            side: 48,
+            grey: true,
+            many: Many::Views(16),
+            hidden: vec![24, 64, 7],
+            omega: 12.5,
+            convention: Convention::Dwsnets,
+            rate: 0.002,
+            steps: 250,
+            until: None,
+            seed: u64::MAX,
+        };
+        state.view = FitView {
+            x: -0.25,
+            y: 0.125,
+            size: 1.5,
+            detail: Detail::Pixels,
+            difference: true,
+            palette: Palette::Cividis,
+            net: 3,
+            slow: true,
+        };
+        let link = state.to_fragment();
+        assert_eq!(State::from_fragment(&link), (state, Vec::new()), "{link}");
+    }
+
+    #[test]
+    fn nonsense_becomes_a_sentence_and_the_usual_value() {
+        let nonsense = [
+            "omega=banana",
+            "omega=1e99",
+            "hidden=32,,32",
+            "hidden=4096",
+            "hidden=8,8,8,8,8,8,8,8",
+            "pic=fashion:64",
+            "pic=../../etc/passwd",
+            "convention=mine",
+            "seed=-1",
+            "rate=NaN",
+            "steps=0",
+            "views=1000000000",
+            "hide=everything",
+            "bench=%F0%9F%8D%8C",
+            "zoom=-3",
+        ];
+        for text in nonsense {
+            let (state, problems) = State::from_fragment(text);
+            assert_eq!(state, State::default(), "{text}");
+            let [problem] = problems.as_slice() else { panic!("{text}: {problems:?}") };
+            assert!(problem.starts_with("The address has “"), "{problem}");
+            assert!(problem.len() < 400, "{problem}");
+        }
+        // One bad value does not spoil the others.
+        let (state, problems) = State::from_fragment("omega=12&rate=oops&seed=7");
+        assert_eq!((state.fit.omega, state.fit.seed, problems.len()), (12.0, 7, 1));
+        // Nor does a long one fill the page.
+        let long = format!("seed={}", "9".repeat(100_000));
+        assert!(State::from_fragment(&long).1[0].len() < 200);
+    }
+
+    #[test]
+    fn somebody_elses_picture_is_not_in_the_link() {
+        let (state, problems) = State::from_fragment("pic=own");
+        assert_eq!(state, State::default());
+        assert!(problems[0].contains("own picture"), "{problems:?}");
+    }
+}
