@@ -6,11 +6,13 @@
 // (`nets::align::matcher`) for hidden layers of up to N neurons, a multiple of 4 up to 32, and with or without signs.
 //
 // A thread has the pairs id, id + threads, ..; it visits layers of the first that is not done, so that pairs of many sweeps
-// and of few balance. C is built by rank-one updates, one neuron below or above in both nets at a time: 64 loads for 1024 products.
+// and of few balance. C is built by rank-one updates, one for every neuron below or above in both nets: 64 loads for 1024 products.
+// Two of them go into C at once, because C has the size of a core's first cache.
 //
 // The assignment is that of parts/assignment.wgsl by one thread: shortest augmenting paths, as one flat loop of hops and steps back
 // along the path, in which the lanes are at different stages. Row potentials are not kept, since a matched edge
 // has the reduced cost 0. Rows and columns that a smaller layer does not have cost FAR, and such columns count as scanned.
+// Which row has which column is kept as `Numbers`, whose entries are read and written by shifts.
 //
 // Every c<i>_<j> is a variable of its own, and what depends on an index is selected among them, because the
 // compiler of this renderer takes some 10 ms for every access to an array in private memory, each zeroed element included.
@@ -34,8 +36,8 @@ const SIGNED = $SIGNEDu;
 @group(0) @binding(7) var<storage, read_write> duals: array<f32>;            // [pairs][hidden]
 
 // Numbers per neuron on their way from or to storage: loaded in a loop of their own, they do not cut the long pieces of code in two.
-var<private> x: array<f32, $N>;
-var<private> y: array<f32, $N>;
+var<private> x: array<f32, $[2 * N]>;
+var<private> y: array<f32, $[2 * N]>;
 var<private> z: array<f32, $N>;
 var<private> shift: array<f32, $N>;
 var<private> old_source: array<u32, $N>;
@@ -43,6 +45,24 @@ var<private> old_source: array<u32, $N>;
 // Bits of the first n.
 fn all_of(n: u32) -> u32 {
   return select((1u << (n & 31u)) - 1u, 0xffffffffu, n == 32u);
+}
+
+// A number below 32 for each of 32 neurons: bit j of word b, the four of `low` and then `high`, is bit b of the number of neuron j.
+struct Numbers {
+  low: vec4<u32>,
+  high: u32,
+}
+
+fn number_of(all: Numbers, j: u32) -> u32 {
+  let bits = ((all.low >> vec4<u32>(j)) & vec4<u32>(1u)) << vec4<u32>(0u, 1u, 2u, 3u);
+  return bits.x | bits.y | bits.z | bits.w | (((all.high >> j) & 1u) << 4u);
+}
+
+// The same with `value` for all neurons whose bit is set in `which`.
+fn with_number(all: Numbers, which: u32, value: u32) -> Numbers {
+  let low = vec4<u32>(0u) - ((vec4<u32>(value) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u));
+  let high = 0u - ((value >> 4u) & 1u);
+  return Numbers(all.low ^ ((all.low ^ low) & vec4<u32>(which)), all.high ^ ((all.high ^ high) & which));
 }
 
 // Hop from a row, step back along a path, or begin the next path.
@@ -98,53 +118,59 @@ fn main(
     // Lanes may be at different layers, so incoming weights, outgoing weights and (where they need no choice) biases are one loop.
     let ins = layer.z;
     let outs = select(next.w, 0u, rough);
-    for (var term = 0u; term < ins + outs + (1u - SIGNED); term++) {
-      // The neuron c of the layer below or above, where its weights begin in both nets and how far they are apart.
-      let below = term < ins;
-      let c = select(term - ins, term, below);
-      var factor = 1.0;
-      var near = a + layer.y;
-      var far = b + layer.y;
-      var stride = 1u;
-      if term < ins + outs {
-        var m = Move(c, 1.0, 0.0, 1.0);
-        if below && l > 0u {
-          m = moves[own - ins + c];
-        } else if !below && l + 1u < layers {
-          m = moves[own + n + c];
+    let terms = ins + outs + (1u - SIGNED);
+    for (var term = 0u; term < terms; term += 2u) {
+//#for t in 0..2
+      // The neuron c of the layer below or above, where its weights begin in both nets and how far they are apart. Beyond the
+      // last term: biases times 0.
+      let below$t = term + $tu < ins;
+      {
+        let c = select(term + $tu - ins, term + $tu, below$t);
+        var factor = select(0.0, 1.0, term + $tu < terms);
+        var near = a + layer.y;
+        var far = b + layer.y;
+        var stride = 1u;
+        if term + $tu < ins + outs {
+          var m = Move(c, 1.0, 0.0, 1.0);
+          if below$t && l > 0u {
+            m = moves[own - ins + c];
+          } else if !below$t && l + 1u < layers {
+            m = moves[own + n + c];
+          }
+          factor = select(m.row, m.column, below$t);
+          near = a + select(next.x + c * n, layer.x + c, below$t);
+          far = b + select(next.x + m.source * n, layer.x + m.source, below$t);
+          stride = select(1u, ins, below$t);
         }
-        factor = select(m.row, m.column, below);
-        near = a + select(next.x + c * n, layer.x + c, below);
-        far = b + select(next.x + m.source * n, layer.x + m.source, below);
-        stride = select(1u, ins, below);
-      }
-      for (var i = 0u; i < n; i += 4u) {
+        for (var i = 0u; i < n; i += 4u) {
 //#for q in 0..4
-        {
-          let at = min(i + $qu, n - 1u) * stride;
-          x[i + $qu] = reference[near + at];
-          y[i + $qu] = factor * source[far + at];
-        }
+          {
+            let at = min(i + $qu, n - 1u) * stride;
+            x[$[N * t]u + i + $qu] = reference[near + at];
+            y[$[N * t]u + i + $qu] = factor * source[far + at];
+          }
 //#end
+        }
       }
 //#for i in 0..N
-      let x$i = x[$i];
-      let y$i = y[$i];
+      let x$[i]_$t = x[$[N * t + i]];
+      let y$[i]_$t = y[$[N * t + i]];
+//#end
 //#end
       if SIGNED == 0u {
 //#for i in 0..N
 //#for j in 0..N
-        c$[i]_$j -= x$i * y$j;
+        c$[i]_$j -= x$[i]_0 * y$[j]_0 + x$[i]_1 * y$[j]_1;
 //#end
 //#end
       } else {
-        let counts = select(0.0, 1.0, below);
+        let counts = select(vec2<f32>(), vec2<f32>(1.0), vec2<bool>(below0, below1));
 //#for i in 0..N
-        let in$i = counts * x$i;
-        let out$i = x$i - in$i;
+        let in$i = counts * vec2<f32>(x$[i]_0, x$[i]_1);
+        let out$i = vec2<f32>(x$[i]_0, x$[i]_1) - in$i;
 //#for j in 0..N
-        r$[i]_$j += in$i * y$j;
-        o$[i]_$j += out$i * y$j;
+        r$[i]_$j += in$[i].x * y$[j]_0 + in$[i].y * y$[j]_1;
+        o$[i]_$j += out$[i].x * y$[j]_0 + out$[i].y * y$[j]_1;
 //#end
 //#end
       }
@@ -204,11 +230,12 @@ fn main(
       dual$j = min(dual$j, c$[i]_$j);
 //#end
     }
-    var row_of$j = 0u;
-    var col_of$j = 0u;
     var shortest$j = FAR;
-    var parent$j = 0u;
 //#end
+    // Row of every column, column of every row, and the row from which a path came to every column.
+    var row_of = Numbers();
+    var col_of = Numbers();
+    var parent = Numbers();
     // A row goes to the column that is cheapest for it, if that is open.
     let absent = ~all_of(n);
     var free = 0u;
@@ -227,10 +254,8 @@ fn main(
       let taken = $iu < n && ((open >> at) & 1u) != 0u;
       free |= select(0u, 1u << $iu, $iu < n && !taken);
       open &= ~select(0u, 1u << at, taken);
-      col_of$i = at;
-//#for j in 0..N
-      row_of$j = select(row_of$j, $iu, taken && at == $ju);
-//#end
+      col_of = with_number(col_of, 1u << $iu, at);
+      row_of = with_number(row_of, select(0u, 1u << at, taken), $iu);
     }
 //#end
 
@@ -274,18 +299,20 @@ fn main(
         let base = low - select(own_potential, 0.0, row == first);
         var best = FAR;
         var at = 0u;
+        var improved = 0u;
 //#for j in 0..N
         {
           let far = base + d$j;
           let ahead = (scanned & (1u << $ju)) == 0u;
           let nearer = ahead && far < shortest$j;
           shortest$j = select(shortest$j, far, nearer);
-          parent$j = select(parent$j, row, nearer);
+          improved |= select(0u, 1u << $ju, nearer);
           let least = ahead && shortest$j < best;
           best = select(best, shortest$j, least);
           at = select(at, $ju, least);
         }
 //#end
+        parent = with_number(parent, improved, row);
         column = at;
         low = best;
         if ((open >> at) & 1u) != 0u {
@@ -297,26 +324,15 @@ fn main(
 //#end
         } else {
           scanned |= 1u << at;
-          row = row_of0;
-//#for j in 1..N
-          row = select(row, row_of$j, at == $ju);
-//#end
+          row = number_of(row_of, at);
         }
       }
 //#for step in 0..2
       if mode == BACK {
-        var i = parent0;
-//#for j in 1..N
-        i = select(i, parent$j, column == $ju);
-//#end
-        var before = col_of0;
-//#for j in 1..N
-        before = select(before, col_of$j, i == $ju);
-//#end
-//#for j in 0..N
-        row_of$j = select(row_of$j, i, column == $ju);
-        col_of$j = select(col_of$j, column, i == $ju);
-//#end
+        let i = number_of(parent, column);
+        let before = number_of(col_of, i);
+        row_of = with_number(row_of, 1u << column, i);
+        col_of = with_number(col_of, 1u << i, column);
         column = before;
         if i == first {
           mode = BEGIN;
@@ -347,6 +363,7 @@ fn main(
 //#end
 //#for i in 0..N
     let source$i = old_source[$i];
+    let column$i = number_of(col_of, $iu);
     let sign$i = z[$i];
     let shift$i = shift[$i];
     if SIGNED == 0u {
@@ -354,27 +371,27 @@ fn main(
       var after = c$[i]_0;
 //#for j in 1..N
       before = select(before, c$[i]_$j, source$i == $ju);
-      after = select(after, c$[i]_$j, col_of$i == $ju);
+      after = select(after, c$[i]_$j, column$i == $ju);
 //#end
       change += select(0.0, before - after, $iu < n);
       size += select(0.0, abs(after), $iu < n);
-      others |= select(0u, 1u << $iu, $iu < n && col_of$i != source$i);
+      others |= select(0u, 1u << $iu, $iu < n && column$i != source$i);
     } else {
       var before = vec3<f32>(r$[i]_0, o$[i]_0, y0);
       var after = before;
 //#for j in 1..N
       before = select(before, vec3<f32>(r$[i]_$j, o$[i]_$j, y$j), source$i == $ju);
-      after = select(after, vec3<f32>(r$[i]_$j, o$[i]_$j, y$j), col_of$i == $ju);
+      after = select(after, vec3<f32>(r$[i]_$j, o$[i]_$j, y$j), column$i == $ju);
 //#end
       let best = choose(after.x, after.y, x[$i], after.z);
       change += select(0.0, best.x - gain(before.x, before.y, x[$i], before.z, sign$i, shift$i), $iu < n);
       size += select(0.0, abs(best.x), $iu < n);
-      let other = col_of$i != source$i || best.y != sign$i || best.z != shift$i;
+      let other = column$i != source$i || best.y != sign$i || best.z != shift$i;
       others |= select(0u, 1u << $iu, $iu < n && other);
       z[$i] = best.y;
       shift[$i] = best.z;
     }
-    old_source[$i] = col_of$i;
+    old_source[$i] = column$i;
 //#end
     let gained = rough || change > shape.numbers.y * size;
     // Equal but for rounding: take the new places as the reference does, unless they are worse.
