@@ -83,7 +83,7 @@ pub enum Command {
     /// Measure speed
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// The whole story on built-in images, in about a minute, with a report
+    /// The whole story on built-in data, in a few minutes, with a report: fit, break, mend, learn, read
     Demo(DemoArgs),
 }
 
@@ -340,15 +340,18 @@ pub struct BenchAugmentArgs {
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Folder for report.html and the zoo
+    /// Folder for report.html, zoos and runs
     #[arg(long, value_name = "DIR", default_value = "out/demo")]
     pub out: PathBuf,
     /// How many of the 64 built-in images
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(2..=64))]
     pub nets: u64,
     /// Most optimiser steps per network
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub steps: u32,
+    /// Passes of each of the two trainings over the built-in networks
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub epochs: u32,
     /// Key of all random numbers
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -223,8 +223,10 @@ fn bench_prints_a_line_per_round() {
 #[test]
 fn the_demo_writes_a_page_that_stands_alone() {
     let dir = tempdir().unwrap();
-    let said = ok(dir.path(), &["demo", "--nets", "6", "--steps", "15"]);
-    assert!(said.stdout.contains("PSNR, median") && said.stdout.contains("adapter"), "{said:?}");
+    let said = ok(dir.path(), &["demo", "--nets", "6", "--steps", "15", "--epochs", "1"]);
+    for words in ["PSNR, median", "adapter", "signed", "mixup-aligned", "of 160 test networks"] {
+        assert!(said.stdout.contains(words), "{words}: {said:?}");
+    }
     // Can be pasted, wherever the program lies.
     let next = format!("{} render out/demo/zoo", env!("CARGO_BIN_EXE_weightlab"));
     assert!(said.stdout.contains(&next), "{said:?}");
@@ -232,14 +234,22 @@ fn the_demo_writes_a_page_that_stands_alone() {
     for word in ["http://", "https://", "<script", "NaN", "undefined"] {
         assert!(!page.contains(word), "{word}");
     }
-    // Image and network each, and the close-up with its image.
-    assert_eq!(page.matches("data:image/png;base64,").count(), 2 * 6 + 4);
-    assert_eq!(page.matches("<section").count(), page.matches("</section>").count());
+    // Image and network each, the close-up with its image, two lines of five rows of seven, and what the model was asked about.
+    assert_eq!(page.matches("data:image/png;base64,").count(), 2 * 6 + 4 + 2 * 5 * 7 + 6);
+    for tag in ["section", "div", "table", "figure", "p", "tr"] {
+        let count = |open: String| page.matches(&open).count();
+        let opened = count(format!("<{tag}>")) + count(format!("<{tag} "));
+        assert_eq!(opened, count(format!("</{tag}>")), "{tag}");
+    }
     // Again, over the old one.
-    let lines = ok(dir.path(), &["demo", "--nets", "3", "--steps", "5", "--json"]).json();
+    let again = ["demo", "--nets", "3", "--steps", "5", "--epochs", "1", "--json"];
+    let lines = ok(dir.path(), &again).json();
     assert_eq!(lines.last().unwrap()["report"]["zoo"], "out/demo/zoo");
     assert!(lines.iter().any(|l| l["finished"]["nets"] == 3));
     ok(dir.path(), &["inspect", "out/demo/zoo"]);
+    // The run is an ordinary one.
+    let asked = ok(dir.path(), &["eval", "out/demo/run-none", "out/demo/zoo", "--json"]);
+    assert_eq!(asked.last()["score"]["nets"], 3);
 }
 
 #[test]

@@ -51,6 +51,19 @@ fn a_model_is_trained_goes_on_and_is_evaluated() {
     });
     assert_eq!(accuracy.as_f64().unwrap(), right.count() as f64 / 24.0);
 
+    // The models to compare with.
+    for model in ["mlp", "transformer"] {
+        let line =
+            ["train", "zoo", "--model", model, "--epochs", "1", "--batch", "8", "--out", model];
+        let said = ok(dir, &line);
+        assert!(said.stderr.contains(&format!("training {model} (")), "{said:?}");
+        let said = ok(dir, &["eval", model, "zoo", "--json"]);
+        assert_eq!(said.last()["score"]["nets"], 24, "{said:?}");
+        let other = run(dir, &["eval", model, "zoo", "--weights", "run/model.safetensors"]);
+        assert_eq!(other.code, Some(1), "{other:?}");
+        assert!(other.stderr.contains("the parameters of this model"), "{other:?}");
+    }
+
     // What does not fit is said, with the right exit code.
     fit(dir, "wide", "test", "2,9,8,1");
     std::fs::write(dir.join("bad.toml"), "[optimizer]\nlearning_rte = 0.1\n").unwrap();
@@ -73,4 +86,28 @@ fn a_model_is_trained_goes_on_and_is_evaluated() {
         assert!(said.stderr.contains(words), "{line:?}: {said:?}");
     }
     assert!(!dir.join("x/run.json").exists());
+}
+
+/// Every cell once, then from what it left; the table has what the zoo has views for.
+#[test]
+fn views_are_compared_cell_by_cell() {
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    let options = ["--limit", "20", "--steps", "20", "--split", "train", "--dims", "2,8,8,1"];
+    ok(dir, &[&["fit", IMAGES, "--out", "views", "--views", "2"][..], &options].concat());
+    let line = ["experiment", "views", "--zoo", "views", "--out", "out"];
+    let said = ok(dir, &line);
+    // Two of twenty objects are held out.
+    assert!(said.stdout.contains("| 1 x 18 objects | 18 |"), "{said:?}");
+    let cell = std::fs::read(dir.join("out/views-1-seed0/cell.json")).unwrap();
+    let cell: serde_json::Value = serde_json::from_slice(&cell).unwrap();
+    assert_eq!(cell["internal"]["nets"], 18, "{cell}");
+    let page = std::fs::read_to_string(dir.join("out/views.html")).unwrap();
+    assert!(page.contains("further views of the same images") && !page.contains("NaN"));
+    let again = ok(dir, &line);
+    assert!(!again.stderr.contains("epoch 1"), "{again:?}");
+    fit(dir, "one", "train", "2,8,8,1");
+    let said = run(dir, &["experiment", "views", "--zoo", "one", "--out", "x"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("one view of every object"), "{said:?}");
 }

@@ -435,7 +435,7 @@ fn gpu_hint(error: &GpuError) -> &'static str {
         GpuError::OutOfMemory | GpuError::BufferTooLarge { .. } => {
             "use a smaller --shard-size, or close other programs on the GPU"
         }
-        GpuError::Lost(_) => "run the command again (a fit continues with --resume)",
+        GpuError::Lost(_) => "run the command again (a fit or a training continues with --resume)",
         _ => "`weightlab check` tests this GPU; update its driver, or choose another with --device",
     }
 }

@@ -11,6 +11,7 @@ pub mod bench;
 pub mod builtin;
 pub mod check;
 mod contact_sheet;
+pub mod demo;
 pub mod derive;
 mod error;
 pub mod experiment;

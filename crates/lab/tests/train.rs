@@ -13,6 +13,7 @@ use weightlab_lab::train::{
     METRICS_FILE, MODEL_FILE, TrainProblem, evaluate_run, read_config, read_state,
 };
 use weightlab_lab::{Job, LabError, TrainJob, TrainOptions};
+use weightlab_learn::plain::{MlpConfig, TransformerConfig};
 use weightlab_learn::train::TrainConfig;
 use weightlab_learn::{DwsConfig, ModelConfig};
 use weightlab_nets::{Convention, Mlp};
@@ -200,6 +201,64 @@ fn a_run_goes_on_bit_for_bit() {
     block_on(store.write(CHECKPOINT_FILE, b"damaged")).unwrap();
     let error = job(&zoo, None, config(4), true, store).unwrap_err().to_string();
     assert!(error.contains(CHECKPOINT_FILE), "{error}");
+}
+
+/// A device that is gone ends the run and says what to do; from the checkpoint it goes on with the same bits on another.
+#[test]
+fn a_run_survives_its_device() {
+    let zoo = Make::default().zoo();
+    let mut whole = job(&zoo, None, config(3), false, MemStore::new()).unwrap();
+    pull(&mut whole);
+
+    let (store, device) = (MemStore::new(), gpu());
+    let options = TrainOptions { config: config(3), resume: false, init: None };
+    let test = None::<&Zoo<MemStore>>;
+    let mut first = block_on(TrainJob::new(&device, &zoo, test, options, store.clone())).unwrap();
+    while let Some(message) = block_on(first.next()) {
+        if matches!(message, Message::Epoch(_)) {
+            break;
+        }
+    }
+    device.destroy();
+    let mut failed = None;
+    while let Some(message) = block_on(first.next()) {
+        match message {
+            Message::Failed(f) => failed = Some(f),
+            Message::Progress(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let failed = failed.expect("an end");
+    println!("{failed:?}");
+    assert!(failed.what.contains("lost") && failed.hint.contains("--resume"), "{failed:?}");
+    drop(first);
+
+    let mut second = job(&zoo, None, config(3), true, store.clone()).unwrap();
+    assert_eq!(pull(&mut second).0.len(), 2);
+    let numbers = |store: &MemStore| read_state(&file(store, CHECKPOINT_FILE), "last").unwrap();
+    assert!(numbers(&store) == numbers(whole.run()));
+}
+
+/// The models to compare with go through the same job.
+#[test]
+fn plain_models_learn_and_are_evaluated() {
+    // To them a network's class is one number among a hundred and more: they need more networks than DWS.
+    let zoo = Make { nets: 300, ..Make::default() }.zoo();
+    let test = Make { key: 9, ..Make::default() }.zoo();
+    let mlp = MlpConfig { hidden: 16, hidden_layers: 1, ..MlpConfig::default() };
+    let transformer =
+        TransformerConfig { width: 16, layers: 1, heads: 2, ..TransformerConfig::default() };
+    for model in [ModelConfig::Mlp(mlp), ModelConfig::Transformer(transformer)] {
+        let name = model.name();
+        let config = TrainConfig { model, augment: "none".parse().unwrap(), ..config(10) };
+        let mut job = job(&zoo, Some(&test), config, false, MemStore::new()).unwrap();
+        let score = pull(&mut job).1.unwrap().test.unwrap();
+        println!("{name}: {score:?}");
+        // Of three classes, so 1/3 is chance; 60 networks: 0.53 is three standard deviations above it.
+        assert!(score.accuracy > 0.53, "{name}: {score:?}");
+        let again = block_on(evaluate_run(&gpu(), job.run(), &test, None, None)).unwrap();
+        assert_eq!(again.score.unwrap(), score, "{name}");
+    }
 }
 
 #[test]

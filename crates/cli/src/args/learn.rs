@@ -96,7 +96,7 @@ impl EvalSplit {
     }
 }
 
-/// Options of `experiment table1` and `experiment mixup-ablation`.
+/// Options of `experiment` `table1`, `mixup-ablation`, `views` and `capacity`.
 #[derive(Debug, Args)]
 pub struct AccuracyArgs {
     /// Zoo to train on

@@ -230,6 +230,10 @@ pub enum ExperimentCommand {
     Table1(super::AccuracyArgs),
     /// Table 5 of the same paper: label smoothing, input averaging and MixUp, beside the published figures
     MixupAblation(super::AccuracyArgs),
+    /// Figures 4 and 8 of the same paper: accuracy of DWS by views of every image, of a zoo fitted with --views
+    Views(super::AccuracyArgs),
+    /// Figure 9 of the same paper: accuracy of DWS by the size of the model
+    Capacity(super::AccuracyArgs),
 }
 
 /// Options of `experiment augmentations`.

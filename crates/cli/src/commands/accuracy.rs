@@ -1,4 +1,4 @@
-//! `weightlab experiment table1` and `weightlab experiment mixup-ablation`.
+//! `weightlab experiment` `table1`, `mixup-ablation`, `views` and `capacity`.
 
 use super::drive::drive;
 use super::{open_gpu, open_zoo, write_file};
@@ -22,6 +22,8 @@ pub async fn run(
     let file = match table {
         Table::Augmentations => "table1",
         Table::MixupAblation => "mixup-ablation",
+        Table::Views => "views",
+        Table::Capacity => "capacity",
     };
     let scale = match args.scale {
         ScaleArg::Tiny => Scale::Tiny,
@@ -34,21 +36,22 @@ pub async fn run(
         Some(path) => Some(open_zoo(path).await?),
         None => None,
     };
+    let rows = table.rows(scale, &zoo).await?;
     let gpu = open_gpu(global).await?;
     let name = args.zoo.display().to_string();
     let mut cells: Vec<Cell> = Vec::new();
-    let mut curves = Vec::new();
+    let mut histories = Vec::new();
     // Seed by seed, so that every row has a figure early.
     for seed in 0..seeds {
-        for row in table.rows(scale) {
-            let folder = args.out.join(format!("{}-seed{seed}", row.folder()));
+        for row in &rows {
+            let folder = args.out.join(format!("{}-seed{seed}", row.folder));
             let store = DirStore::new(&folder);
             let cell = if let Some(cell) = Cell::read(&store).await? {
                 cell
             } else {
                 out.note(&format!("{}, seed {seed}", row.name));
-                let config = scale.config(&row, seed)?;
-                let options = TrainOptions { config, resume: true, init: None };
+                let config = scale.config(row, seed)?;
+                let options = TrainOptions { config: config.clone(), resume: true, init: None };
                 let mut job =
                     TrainJob::new(&gpu, &zoo, test.as_ref(), options, store.clone()).await?;
                 let remedy = "the same command goes on where this one stopped";
@@ -62,22 +65,23 @@ pub async fn run(
                     interrupt::tell(None);
                     return Ok(ExitCode::from(interrupt::CODE));
                 };
-                let cell = Cell { row: row.folder(), seed, finished };
+                let cell =
+                    Cell::conclude(&gpu, (table, row), (&store, &config), &zoo, finished).await?;
                 cell.write(&store).await?;
                 cell
             };
             out.line(&format!("{}, seed {seed}: {:.2} %", row.name, cell.accuracy()));
             out.object(&cell);
             if seed == 0 {
-                curves.push((row.name.to_owned(), accuracy::curves(&store).await?.0));
+                histories.push((row.name.clone(), accuracy::epochs(&store).await?));
             }
             cells.push(cell);
-            let page = accuracy::html(table, scale, &cells, &name, &curves);
+            let page = accuracy::html(table, scale, &rows, &cells, &name, &histories);
             write_file(&args.out.join(format!("{file}.html")), page.as_bytes()).await?;
-            let text = accuracy::markdown(table, scale, &cells, &name);
+            let text = accuracy::markdown(table, scale, &rows, &cells, &name);
             write_file(&args.out.join(format!("{file}.md")), text.as_bytes()).await?;
         }
     }
-    out.line(&accuracy::markdown(table, scale, &cells, &name));
+    out.line(&accuracy::markdown(table, scale, &rows, &cells, &name));
     Ok(ExitCode::SUCCESS)
 }

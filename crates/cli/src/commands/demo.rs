@@ -1,6 +1,7 @@
 //! `weightlab demo`.
 
-use super::fit::{End, drive};
+use super::drive::drive;
+use super::fit::End;
 use super::{open_gpu, program, quoted, write_file};
 use crate::args::{DemoArgs, Global};
 use crate::interrupt;
@@ -8,72 +9,142 @@ use crate::output::Out;
 use anyhow::Result;
 use serde_json::json;
 use std::process::ExitCode;
-use weightlab_data::{DirStore, MANIFEST_FILE, Store};
+use weightlab_data::{DirStore, MANIFEST_FILE, Split, Store, Zoo};
+use weightlab_gpu::Gpu;
+use weightlab_lab::demo::{Plan, Story, TRAININGS, Training};
+use weightlab_lab::experiment::midpoints::MidpointJob;
 use weightlab_lab::fit::default_dims;
+use weightlab_lab::message::Message;
+use weightlab_lab::path::path;
 use weightlab_lab::report::Report;
-use weightlab_lab::{FitJob, FitOptions, LabError, builtin};
-use weightlab_nets::{Convention, FitSettings, Mlp};
+use weightlab_lab::train::{RUN_FILES, evaluate_run};
+use weightlab_lab::{FitJob, FitOptions, LabError, TrainJob, builtin};
+use weightlab_nets::{Convention, Mlp};
 
-/// Fits the built-in images and writes a report.
+/// What to say when a job takes too long to end.
+const AGAIN: &str = "nothing to clean up: run it again whenever you like";
+
+/// Tells the whole story and writes its page.
 pub async fn run(global: &Global, out: &Out, args: &DemoArgs) -> Result<ExitCode> {
-    let images = builtin::fashion_mnist().map_err(LabError::from)?;
+    let plan = Plan { nets: args.nets, steps: args.steps, epochs: args.epochs, seed: args.seed };
+    match tell(global, out, args, &plan).await? {
+        Some(story) => {
+            let page = args.out.join("report.html");
+            write_file(&page, story.html()?.as_bytes()).await?;
+            out.line("");
+            out.line(story.table().trim_end());
+            out.line("");
+            let (page, zoo) =
+                (page.display().to_string(), args.out.join("zoo").display().to_string());
+            out.object(&json!({"report": {"file": page, "zoo": zoo}}));
+            out.line(&format!("report: {page} (open it in a browser)"));
+            out.line(&format!("zoo:    {zoo}"));
+            out.line(&format!(
+                "next:   {} render {} --resolution 112x112 --out grid.png",
+                program(),
+                quoted(&zoo)
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            interrupt::tell(None);
+            Ok(ExitCode::from(interrupt::CODE))
+        }
+    }
+}
+
+/// Job after job; `None` if Ctrl-C ended one.
+async fn tell(global: &Global, out: &Out, args: &DemoArgs, plan: &Plan) -> Result<Option<Story>> {
     out.note(&format!(
-        "Weightlab turns {} real images (Fashion-MNIST) into as many small neural networks.",
-        args.nets
+        "1. {} real images (Fashion-MNIST) become as many small neural networks.",
+        plan.nets
     ));
     let gpu = open_gpu(global).await?;
     if gpu.is_cpu() {
-        out.note(
-            "No GPU here, so a software one on the CPU does it: about a minute. On a GPU: seconds.",
-        );
+        out.note("No GPU here, so a software one on the CPU does it: some minutes in all. On a GPU: well below one.");
     }
-    let mlp =
-        Mlp::new(&default_dims(images.channels), Convention::Dwsnets).map_err(LabError::from)?;
-    let settings = FitSettings { max_steps: args.steps, ..FitSettings::default() };
-    let options = FitOptions {
-        settings,
-        seed: args.seed,
-        limit: Some(args.nets),
-        curves: true,
-        // All at once, so that the curves are of all.
-        nets_per_shard: Some(64),
-        ..FitOptions::default()
+    let settings = plan.fit().settings;
+    let Some((job, run)) = fit(&gpu, out, plan.fit(), &args.out.join("zoo")).await? else {
+        return Ok(None);
     };
-    let zoo_path = args.out.join("zoo");
-    let store = DirStore::new(&zoo_path);
-    clear(&store).await?;
-    let mut job = FitJob::new(&gpu, images, &mlp, options, store).await?;
-    let run =
-        match drive(&mut job, out, "nothing to clean up: run it again whenever you like").await? {
-            End::Finished(run) => run,
-            End::Interrupted => {
-                interrupt::tell(None);
-                return Ok(ExitCode::from(interrupt::CODE));
-            }
-        };
     let (zoo, images) = job.into_parts();
     let report =
         Report::gather(&gpu, &zoo, &images, settings, run.started, run.finished, run.metrics)
             .await?;
-    let page = args.out.join("report.html");
-    write_file(&page, report.html().as_bytes()).await?;
-    out.line("");
-    out.line(report.table().trim_end());
-    out.line("");
-    let (page, zoo) = (page.display().to_string(), zoo_path.display().to_string());
-    out.object(&json!({"report": {"file": page, "zoo": zoo}}));
-    out.line(&format!("report: {page} (open it in a browser)"));
-    out.line(&format!("zoo:    {zoo}"));
-    out.line(&format!(
-        "next:   {} render {} --resolution 112x112 --out grid.png",
-        program(),
-        quoted(&zoo)
-    ));
-    Ok(ExitCode::SUCCESS)
+
+    out.note("2. Averaging two networks breaks them; alignment mends.");
+    let Some((job, _)) = fit(&gpu, out, plan.twice(), &args.out.join("twice")).await? else {
+        return Ok(None);
+    };
+    let (twice, _) = job.into_parts();
+    let same = path(&gpu, &twice, &plan.path()).await?;
+    let apart = path(&gpu, &zoo, &plan.path()).await?;
+    let mut job = MidpointJob::new(&gpu, &twice, plan.midpoints()).await?;
+    let Some(midpoints) = drive(&mut job, out, AGAIN, |_, _| {}).await? else { return Ok(None) };
+
+    let mut trainings = Vec::new();
+    for augment in TRAININGS {
+        out.note(&format!("3. A network learns to read networks, augment {augment}."));
+        let folder = args.out.join(format!("run-{augment}"));
+        match train(&gpu, out, plan, augment, DirStore::new(folder), &zoo).await? {
+            Some(training) => trainings.push(training),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Story { fit: report, same, apart, midpoints, trainings }))
+}
+
+async fn fit(
+    gpu: &Gpu,
+    out: &Out,
+    options: FitOptions,
+    folder: &std::path::Path,
+) -> Result<Option<(FitJob<DirStore>, Box<super::fit::Run>)>> {
+    let images = builtin::fashion_mnist().map_err(LabError::from)?;
+    let dims = default_dims(images.channels);
+    let mlp = Mlp::new(&dims, Convention::Dwsnets).map_err(LabError::from)?;
+    let store = DirStore::new(folder);
+    clear_zoo(&store).await?;
+    let mut job = FitJob::new(gpu, images, &mlp, options, store).await?;
+    Ok(match super::fit::drive(&mut job, out, AGAIN).await? {
+        End::Finished(run) => Some((job, run)),
+        End::Interrupted => None,
+    })
+}
+
+/// Trains on the networks that come with the program, and asks about `fresh` ones.
+async fn train(
+    gpu: &Gpu,
+    out: &Out,
+    plan: &Plan,
+    augment: &str,
+    store: DirStore,
+    fresh: &Zoo<DirStore>,
+) -> Result<Option<Training>> {
+    let zoo = builtin::zoo(Split::Train).await.map_err(LabError::from)?;
+    let test = builtin::zoo(Split::Test).await.map_err(LabError::from)?;
+    let lock = store.lock().await.map_err(LabError::from)?;
+    for file in RUN_FILES {
+        store.remove(file).await.map_err(LabError::from)?;
+    }
+    drop(lock);
+    let options = plan.training(augment)?;
+    let mut job = TrainJob::new(gpu, &zoo, Some(&test), options, store.clone()).await?;
+    let (mut started, mut epochs) = (None, Vec::new());
+    let finished = drive(&mut job, out, AGAIN, |_, message| match message {
+        Message::Started(s) => started = Some(s.clone()),
+        Message::Epoch(e) => epochs.push(e.clone()),
+        _ => {}
+    })
+    .await?;
+    let (Some(finished), Some(started)) = (finished, started) else { return Ok(None) };
+    drop(job);
+    let fresh = evaluate_run(gpu, &store, fresh, None, None).await?;
+    Ok(Some(Training { augment: augment.to_owned(), started, epochs, finished, fresh }))
 }
 
 /// Removes the zoo of an earlier demo; `FitJob` refuses a folder that holds anything else.
-async fn clear(store: &DirStore) -> Result<(), LabError> {
+async fn clear_zoo(store: &DirStore) -> Result<(), LabError> {
     let _lock = store.lock().await?;
     if store.exists(MANIFEST_FILE).await? {
         // The manifest first: without it, what a kill leaves is no zoo.

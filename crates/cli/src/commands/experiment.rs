@@ -33,6 +33,12 @@ pub async fn run(global: &Global, out: &Out, command: &ExperimentCommand) -> Res
         ExperimentCommand::MixupAblation(args) => {
             super::accuracy::run(global, out, args, Table::MixupAblation).await
         }
+        ExperimentCommand::Views(args) => {
+            super::accuracy::run(global, out, args, Table::Views).await
+        }
+        ExperimentCommand::Capacity(args) => {
+            super::accuracy::run(global, out, args, Table::Capacity).await
+        }
     }
 }
 

@@ -87,6 +87,78 @@ pub(super) fn curves(metrics: &[Metric], ends: &[i64], target: Option<f32>) -> S
     frame("Learning curves of all networks", &svg, &y_labels, &x_labels, "dB", "optimiser steps")
 }
 
+/// A line of a chart, coloured by its number: see `.l0` and so on in `style.css`.
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) color: usize,
+    /// `(x, y)`, from left to right.
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// What a chart of lines says beside its lines.
+pub(crate) struct Words<'a> {
+    /// For those who cannot see it.
+    pub(crate) title: &'a str,
+    pub(crate) x: &'a str,
+    pub(crate) y: &'a str,
+}
+
+/// Lines with their points, and a key of their colours. The vertical axis begins at zero; the horizontal one is logarithmic if so wanted.
+pub(crate) fn lines(lines: &[Line], words: &Words<'_>, logarithmic: bool) -> String {
+    let along = |x: f64| if logarithmic { x.log10() } else { x };
+    let finite = |p: &&(f64, f64)| along(p.0).is_finite() && p.1.is_finite();
+    let points = || lines.iter().flat_map(|l| l.points.iter().filter(finite));
+    let (mut first, mut last, mut high) = (f64::INFINITY, f64::NEG_INFINITY, 0f64);
+    for &(x, y) in points() {
+        (first, last, high) = (first.min(along(x)), last.max(along(x)), high.max(y));
+    }
+    if first > last {
+        return String::from("<p>There is nothing to draw yet.</p>");
+    }
+    // A single point stands in the middle.
+    let (first, last) = if first < last { (first, last) } else { (first - 1.0, last + 1.0) };
+    let x_axis = match logarithmic {
+        true => Axis::new(first.floor(), last.ceil(), last.ceil() - first.floor()),
+        false => Axis { lo: first, hi: last, ..Axis::new(first, last, 5.0) },
+    };
+    let y_axis = Axis::new(0.0, if high > 0.0 { high } else { 1.0 }, 5.0);
+    let mut svg = String::new();
+    for &tick in &y_axis.ticks {
+        let y = (1.0 - y_axis.share(tick)) * HEIGHT;
+        let _ = write!(svg, r#"<path class="grid" d="M0 {y:.1}H{WIDTH}"/>"#);
+    }
+    let mut keys = String::new();
+    for Line { name, color, points } in lines {
+        let (mut line, mut dots, mut pen) = (String::new(), String::new(), 'M');
+        for point in points.iter().filter(finite) {
+            let x = x_axis.share(along(point.0)) * WIDTH;
+            let y = (1.0 - y_axis.share(point.1)) * HEIGHT;
+            let _ = write!(line, "{pen}{x:.1} {y:.1}");
+            let _ = write!(dots, "M{x:.1} {y:.1}h0");
+            pen = 'L';
+        }
+        let name = super::document::escape(name);
+        let _ = write!(
+            svg,
+            r#"<path class="line l{color}" d="{line}"><title>{name}</title></path><path class="dots l{color}" d="{dots}"/>"#
+        );
+        let _ = write!(keys, r#"<span class="key l{color}">{name}</span>"#);
+    }
+    let y_labels = labels(&y_axis.ticks, |t| 100.0 * (1.0 - y_axis.share(t)), "top");
+    let shown: Vec<f64> =
+        x_axis.ticks.iter().copied().filter(|t| (x_axis.lo..=x_axis.hi).contains(t)).collect();
+    let place = |t: f64| 100.0 * x_axis.share(t);
+    let x_labels = match logarithmic {
+        true => shown
+            .iter()
+            .map(|&t| format!(r#"<span style="left:{:.2}%">{}</span>"#, place(t), 10f64.powf(t)))
+            .collect(),
+        false => labels(&shown, place, "left"),
+    };
+    let chart = frame(words.title, &svg, &y_labels, &x_labels, words.y, words.x);
+    format!(r#"<p class="keys">{keys}</p>{chart}"#)
+}
+
 /// A histogram of PSNR.
 pub(super) fn histogram(psnr: &[f32]) -> String {
     let finite = psnr.iter().copied().filter(|x| x.is_finite());
@@ -133,7 +205,10 @@ pub(super) fn histogram(psnr: &[f32]) -> String {
 }
 
 fn labels(ticks: &[f64], at: impl Fn(f64) -> f64, side: &str) -> String {
-    ticks.iter().map(|&t| format!(r#"<span style="{side}:{:.2}%">{t}</span>"#, at(t))).collect()
+    // Multiples of a step such as 0.1 are not what their decimals say, to the last bit.
+    let text = |t: f64| (t * 1e6).round() / 1e6;
+    let label = |&t: &f64| format!(r#"<span style="{side}:{:.2}%">{}</span>"#, at(t), text(t));
+    ticks.iter().map(label).collect()
 }
 
 fn frame(title: &str, svg: &str, y: &str, x: &str, y_unit: &str, x_unit: &str) -> String {
@@ -183,7 +258,34 @@ mod tests {
     }
 
     #[test]
+    fn lines_go_where_their_points_are() {
+        let line = |name: &str, color, points: &[(f64, f64)]| Line {
+            name: name.to_owned(),
+            color,
+            points: points.to_vec(),
+        };
+        let words = Words { title: "a", x: "epochs", y: "loss" };
+        let two = [
+            line("a < b", 0, &[(1.0, 0.0), (3.0, 0.4), (5.0, 0.2)]),
+            line("c", 1, &[(1.0, f64::NAN), (5.0, 0.3)]),
+        ];
+        let html = lines(&two, &words, false);
+        // From corner to corner: 0 is at the bottom, the greatest value is a round one.
+        assert!(
+            html.contains(r#"class="line l0" d="M0.0 500.0L500.0 0.0L1000.0 250.0""#),
+            "{html}"
+        );
+        assert!(html.contains("a &lt; b") && html.contains(r#"top:25.00%">0.3<"#), "{html}");
+        assert!(!html.contains("NaN"));
+        let html = lines(&[line("p", 2, &[(1e3, 50.0), (1e5, 100.0)])], &words, true);
+        assert!(html.contains(r#"left:50.00%">10000<"#), "{html}");
+        assert!(html.contains("M0.0 250.0L1000.0 0.0"), "{html}");
+        assert!(!lines(&[line("one", 0, &[(4.0, 0.0)])], &words, false).contains("NaN"));
+    }
+
+    #[test]
     fn nothing_to_draw_is_said() {
+        assert!(lines(&[], &Words { title: "", x: "", y: "" }, false).contains("nothing"));
         assert!(curves(&[metric(1, &[None])], &[1], None).contains("No network"));
         assert!(histogram(&[f32::NAN]).contains("No network"));
         assert!(!histogram(&[33.0]).contains("NaN"));

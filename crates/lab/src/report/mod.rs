@@ -1,7 +1,9 @@
-//! What a fit came to, as a table for the terminal and as a page that stands alone.
+//! What a fit came to, as a table for the terminal and as a chapter of a page; charts, rows of pictures and the shell of all pages.
 
-mod chart;
+pub(crate) mod chart;
+pub(crate) mod document;
 pub(crate) mod page;
+pub(crate) mod rows;
 
 use crate::error::LabError;
 use crate::message::{Finished, Metric, Started};
@@ -20,25 +22,25 @@ const MARK: usize = 84;
 /// Everything that a report shows.
 #[derive(Clone, Debug)]
 pub struct Report {
-    mlp: Mlp,
+    pub(crate) mlp: Mlp,
     settings: FitSettings,
     source: String,
-    size: (usize, usize),
+    pub(crate) size: (usize, usize),
     started: Started,
-    finished: Finished,
+    pub(crate) finished: Finished,
     metrics: Vec<Metric>,
-    nets: Vec<NetReport>,
+    pub(crate) nets: Vec<NetReport>,
     close_up: CloseUp,
 }
 
 #[derive(Clone, Debug)]
-struct NetReport {
+pub(crate) struct NetReport {
     /// Name of its image, or number and class.
-    name: String,
+    pub(crate) name: String,
     psnr: f32,
     steps: i64,
-    target: String,
-    drawn: String,
+    pub(crate) target: String,
+    pub(crate) drawn: String,
 }
 
 /// One network at several resolutions.
@@ -133,11 +135,6 @@ impl Report {
         let rows = self.rows();
         let width = rows.iter().map(|(k, _)| k.chars().count()).max().unwrap_or(0);
         rows.iter().map(|(k, v)| format!("{k:<width$}   {v}\n")).collect()
-    }
-
-    /// The page: one file, without scripts, that needs nothing from anywhere.
-    pub fn html(&self) -> String {
-        page::html(self)
     }
 
     fn psnr(&self) -> Vec<f32> {

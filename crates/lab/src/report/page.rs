@@ -1,56 +1,17 @@
-//! The page itself.
+//! The fit as a chapter of a page.
 
+use super::document::escape;
 use super::{Report, chart};
 use crate::meter::{bytes_text, duration_text};
 use std::fmt::Write as _;
 
-pub(crate) const STYLE: &str = include_str!("style.css");
-
-pub(super) fn html(report: &Report) -> String {
-    let mut body = String::new();
-    body += &head(report);
-    body += &figures(report);
-    body += &pictures(report);
-    body += &close_up(report);
-    body += &learning(report);
-    body += &table(report);
-    body += &explanation(report);
-    let title = format!("{} images as networks", report.nets.len());
-    format!(
-        r#"<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Weightlab: {title}</title>
-<style>{STYLE}</style></head>
-<body><main>{body}</main></body></html>
-"#
-    )
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// The chapter on the fit.
+pub(crate) fn chapter(report: &Report) -> String {
+    [figures(report), pictures(report), close_up(report), learning(report)].concat()
 }
 
 fn db(x: Option<f64>) -> String {
     x.map_or("&ndash;".to_owned(), |x| format!("{x:.1}&thinsp;dB"))
-}
-
-fn head(report: &Report) -> String {
-    let (h, w) = report.size;
-    let values = h * w * report.mlp.outputs();
-    let params = report.mlp.param_count();
-    format!(
-        r#"<header><p class="kicker">Weightlab</p>
-<h1>{n} images became {n} small neural networks</h1>
-<p class="lead">Each picture below was turned into a network of its own: a function with {params} numbers inside
-that is asked &ldquo;how bright is the image at this place?&rdquo; and answers. The {h}&times;{w} image holds
-{values} values; the network never sees it whole, it only learns to answer right at every place.
-It took {time} on <b>{adapter}</b>.</p></header>"#,
-        n = report.nets.len(),
-        time = duration_text(report.finished.seconds),
-        adapter = escape(&report.finished.adapter),
-    )
 }
 
 fn figures(report: &Report) -> String {
@@ -153,7 +114,7 @@ fn learning(report: &Report) -> String {
     )
 }
 
-fn table(report: &Report) -> String {
+pub(crate) fn table(report: &Report) -> String {
     let rows: String = report
         .rows()
         .iter()
@@ -166,7 +127,8 @@ fn table(report: &Report) -> String {
     )
 }
 
-fn explanation(report: &Report) -> String {
+/// What a network of this kind is, and how it was fitted.
+pub(crate) fn explanation(report: &Report) -> String {
     let s = &report.settings;
     let started = &report.started;
     let diverged = match report.finished.diverged.len() {
@@ -176,20 +138,14 @@ fn explanation(report: &Report) -> String {
         ),
     };
     format!(
-        r#"<section class="text"><h2>What happened here</h2>{diverged}
+        r#"{diverged}
 <p>A network of this kind (a <i>SIREN</i>, {dims}) takes the coordinates of a place, passes them through two layers of sine
 waves and adds the waves up to one brightness. Its {params} numbers start at random. In every step the network is
 asked at all {points} places, its answers are compared with the image, and every number is moved a little in the direction that
 makes the error smaller (Adam, step size {lr}). At most {steps} steps were made per network, and all networks learned at the same
-time on the GPU, {at_once} at once, in {bytes} of its memory (kernel: {kernel}).</p>
+time, {at_once} at once, in {bytes} of GPU memory (kernel: {kernel}).</p>
 <p><b>PSNR</b> measures likeness on a logarithmic scale: 10&thinsp;dB more mean a tenth of the squared error.
-The images are the first {count} test images of Fashion-MNIST (&copy; 2017 Zalando SE, MIT licence).</p>
-<p>Why turn images into networks? Because then a <i>set of networks</i> is the data: one can mix them, align them, and train
-other networks to read their weights. That is what Weightlab is for.</p>
-<h3>Do it yourself</h3>
-<pre>weightlab fit FOLDER-WITH-IMAGES --out zoo
-weightlab inspect zoo
-weightlab render zoo --resolution 256x256 --out grid.png</pre></section>"#,
+The images are the first {count} test images of Fashion-MNIST (&copy; 2017 Zalando SE, MIT licence).</p>"#,
         dims = report.mlp.dims_text(),
         params = report.mlp.param_count(),
         points = started.points,

@@ -54,6 +54,22 @@ pub async fn evaluate_run<R: Store, S: Store>(
     split: Option<&str>,
     given: Option<(&StateDict, &str)>,
 ) -> Result<Evaluation, LabError> {
+    let manifest = zoo.manifest();
+    let wanted = |object: i64, _| split.is_none() || manifest.split_of(object) == split;
+    evaluate_where(gpu, run, zoo, wanted, given).await
+}
+
+/// As [`evaluate_run`], on the networks whose object and view are `wanted`.
+///
+/// # Errors
+/// Those of [`evaluate_run`].
+pub async fn evaluate_where<R: Store, S: Store>(
+    gpu: &Gpu,
+    run: &R,
+    zoo: &Zoo<S>,
+    wanted: impl Fn(i64, i64) -> bool,
+    given: Option<(&StateDict, &str)>,
+) -> Result<Evaluation, LabError> {
     let info = RunInfo::read(run).await?;
     let (manifest, store) = (zoo.manifest(), zoo.store().describe());
     if manifest.mlp != info.mlp {
@@ -70,9 +86,8 @@ pub async fn evaluate_run<R: Store, S: Store>(
     let statistics = read_statistics(run).await?;
     let mut reader = NetReader::new(zoo)?;
     let all = reader.read(&(0..reader.nets()).collect::<Vec<_>>()).await?;
-    let wanted: Vec<usize> = (0..all.len())
-        .filter(|&i| split.is_none() || manifest.split_of(all.objects[i]) == split)
-        .collect();
+    let wanted: Vec<usize> =
+        (0..all.len()).filter(|&i| wanted(all.objects[i], all.views[i])).collect();
     if wanted.is_empty() {
         return Err(TrainProblem::Empty { store, split: "evaluation" }.into());
     }

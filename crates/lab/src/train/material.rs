@@ -246,6 +246,32 @@ impl Material {
     }
 }
 
+/// What a training would learn from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learnt {
+    /// Networks.
+    pub nets: u64,
+    /// Their objects.
+    pub objects: BTreeSet<i64>,
+    /// All views that the zoo has, learnt from or not.
+    pub views: BTreeSet<i64>,
+}
+
+/// What a training of `zoo` would learn from.
+///
+/// # Errors
+/// A zoo that cannot be trained on.
+pub async fn learnt_from<S: Store>(zoo: &Zoo<S>, config: &TrainConfig) -> Result<Learnt, LabError> {
+    let all = TrainConfig { partners: PartnerPool::AllViews, ..config.clone() };
+    let material = Material::load(zoo, None::<&Zoo<S>>, &all).await?;
+    let origins = &material.nets.origins;
+    Ok(Learnt {
+        nets: material.train.len() as u64,
+        objects: material.train.iter().map(|&i| origins[i as usize].1).collect(),
+        views: origins.iter().map(|o| o.2).collect(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,12 +12,13 @@ mod score;
 mod weights;
 
 pub use config::{read_config, write_config};
-pub use eval::{Evaluation, Prediction, evaluate_run};
+pub use eval::{Evaluation, Prediction, evaluate_run, evaluate_where};
 pub use job::{Finished, Started, TrainJob, TrainOptions};
+pub use material::{Learnt, learnt_from};
 pub use problem::TrainProblem;
 pub use run::{
     CHECKPOINT_FILE, CONFIG_FILE, CONFUSION_FILE, CURVES_FILE, EVENTS_FILE, Epoch, METRICS_FILE,
-    MODEL_FILE, RUN_FILE, RunInfo, STATISTICS_FILE,
+    MODEL_FILE, RUN_FILE, RUN_FILES, RunInfo, STATISTICS_FILE,
 };
 pub use score::Score;
 pub use weights::{StateDict, pack_state, read_state, write_state};

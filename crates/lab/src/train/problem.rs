@@ -38,6 +38,14 @@ pub enum TrainProblem {
         /// `training` or `evaluation`.
         split: &'static str,
     },
+    /// Views of objects are to be compared, and there is one.
+    #[error(
+        "{store}: has one view of every object, and two are the least: one to learn from, and one that is never shown; fit it with --views"
+    )]
+    TooFewViews {
+        /// Which zoo.
+        store: String,
+    },
     /// The same object in two splits: what is measured would have been learnt by heart.
     #[error(
         "{store}: object {object} is in the split `{first}` and in the split `{second}`; accuracy would be measured on what was learnt. Make splits that share no object"

@@ -32,6 +32,19 @@ pub const CURVES_FILE: &str = "curves.png";
 /// The same for TensorBoard.
 pub const EVENTS_FILE: &str = "events.out.tfevents.0000000000.weightlab";
 
+/// All files of a run: whoever begins anew in its folder removes them. The first makes it a run.
+pub const RUN_FILES: [&str; 9] = [
+    RUN_FILE,
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    STATISTICS_FILE,
+    CONFUSION_FILE,
+    CURVES_FILE,
+    EVENTS_FILE,
+];
+
 const FORMAT_VERSION: u32 = 1;
 
 /// The contents of `run.json`.

@@ -4,19 +4,8 @@ use super::sheet::{greatest, style};
 use super::{Figure, Group};
 use crate::error::LabError;
 use crate::picture;
-use crate::report::page::{STYLE, escape};
+use crate::report::document::{document, escape};
 use std::fmt::Write as _;
-
-/// Beyond what the report has: a row of words and pictures, words on top where there is little room.
-const ROWS: &str = "
-.strip { display: grid; gap: .3rem 1rem; grid-template-columns: 15rem 1fr; align-items: center;
-  border-left: 6px solid var(--c); padding-left: .8rem; margin: .7rem 0; }
-.strip p { margin: 0; font-size: .85rem; line-height: 1.4; color: var(--soft); overflow-wrap: anywhere; }
-.strip b { color: var(--ink); font-size: 1rem; }
-.row { display: grid; gap: 3px; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); }
-.heads span { font-size: .75rem; color: var(--soft); text-align: center; overflow: hidden; text-overflow: ellipsis; }
-@media (max-width: 44rem) { .strip { grid-template-columns: 1fr; } .heads { display: none; } }
-";
 
 pub(super) fn html(figure: &Figure) -> Result<String, LabError> {
     let [h, w, c] = figure.shape;
@@ -75,16 +64,7 @@ weightlab help augment</pre>
 figure 2 of Shamsian et al., <i>Data augmentations in deep weight spaces</i>, 2023 (arXiv 2311.08851).</p></section>"#,
         figure.seed
     );
-    Ok(format!(
-        r#"<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Weightlab: augmenting weights</title>
-<style>{STYLE}{ROWS}</style></head>
-<body><main>{body}</main></body></html>
-"#
-    ))
+    Ok(document("augmenting weights", &body))
 }
 
 fn explanation(group: Group) -> &'static str {
