@@ -77,10 +77,11 @@ async fn tell(global: &Global, out: &Out, args: &DemoArgs, plan: &Plan) -> Resul
         return Ok(None);
     };
     let (twice, _) = job.into_parts();
-    let same = path(&gpu, &twice, &plan.path()).await?;
-    let apart = path(&gpu, &zoo, &plan.path()).await?;
     let mut job = MidpointJob::new(&gpu, &twice, plan.midpoints()).await?;
     let Some(midpoints) = drive(&mut job, out, AGAIN, |_, _| {}).await? else { return Ok(None) };
+    let mended = job.mended().unwrap_or((0, 1));
+    let same = path(&gpu, &twice, &plan.path(mended)).await?;
+    let apart = path(&gpu, &zoo, &plan.path((0, 1))).await?;
 
     let mut trainings = Vec::new();
     for augment in TRAININGS {

@@ -52,9 +52,9 @@ impl Plan {
         FitOptions { views: 2, curves: false, limit, ..self.fit() }
     }
 
-    /// Between the first two networks of a zoo: of one image in the zoo of [`Plan::twice`], of two in that of [`Plan::fit`].
-    pub fn path(&self) -> PathOptions {
-        PathOptions { pair: (0, 1), steps: 13, methods: Mix::ALL.to_vec(), seed: self.seed }
+    /// Between two networks, by their positions.
+    pub fn path(&self, pair: (u64, u64)) -> PathOptions {
+        PathOptions { pair, steps: 13, methods: Mix::ALL.to_vec(), seed: self.seed }
     }
 
     /// Between both networks of every image that has two.
@@ -101,7 +101,7 @@ pub struct Training {
 pub struct Story {
     /// The fit of [`Plan::fit`].
     pub fit: Report,
-    /// Between two networks of one image.
+    /// Between two networks of one image: the pair that [`MidpointJob::mended`](crate::experiment::midpoints::MidpointJob::mended) names.
     pub same: Path,
     /// Between networks of two images.
     pub apart: Path,

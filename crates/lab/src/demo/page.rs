@@ -23,7 +23,8 @@ pub(super) fn html(story: &Story) -> Result<String, LabError> {
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.0}&thinsp;%", 100.0 * share)
+    // A narrow space that no line breaks at.
+    format!("{:.0}&#8239;%", 100.0 * share)
 }
 
 fn head(story: &Story) -> String {
@@ -74,11 +75,14 @@ fn mixing(story: &Story) -> Result<String, LabError> {
     let mean = |name: &str| m.rows.iter().find(|r| r.method == name).map(|r| r.mse_blend.mean);
     let verdict = match (mean("direct"), mean("signed")) {
         (Some(direct), Some(signed)) if signed < direct => format!(
-            "Over {} pairs, aligning with signs leaves {} of the error of plain averaging; a perfect mend would leave {:.4}, the error of \
-             the networks themselves.",
+            "Over {} pairs, aligning with signs leaves {} of the error of plain averaging. {}",
             m.pairs,
             percent(signed / direct),
-            m.ends.mean
+            match signed < m.constant.mean {
+                true => "That is less than an even grey has, but far from the networks themselves.",
+                false =>
+                    "On average that is still no better than an even grey: half mended, not healed.",
+            }
         ),
         _ => format!("Over {} pairs, alignment made nothing better in this run.", m.pairs),
     };
@@ -87,7 +91,7 @@ fn mixing(story: &Story) -> Result<String, LabError> {
         r#"<section id="mix"><h2>2. Averaging breaks them, alignment mends</h2>
 <p>Two networks were fitted to the <em>same</em> picture, from different random starts. Both draw it well. Now walk from the first to
 the second on a straight line: every picture below is drawn by a network whose numbers are a mixture of both, with the share of the second
-written on top.</p>{same}
+written on top. Shown is the pair, of {pairs}, that alignment mends best; below are the figures of all.</p>{same}
 <p>The plain average draws rubbish in the middle. A network's neurons have no fixed order, and a wave may be stored upside down with its
 weight negative: two networks can say the same in different words, and averaging word by word makes no sentence. <b>Alignment</b> first
 reorders the second network's neurons (and turns some over) so that each stands beside the one it resembles most. That changes nothing that the
@@ -156,7 +160,7 @@ fn learning(story: &Story) -> String {
     let words = |title, y| Words { title, x: "passes over the networks", y };
     format!(
         r#"<section id="learn"><h2>3. A network learns to read networks</h2>
-<p>Weightlab comes with {all} networks that were fitted beforehand to other pictures. A second network, a <i>deep weight-space network</i> (DWS,
+<p>Weightlab comes with {all} networks that were fitted beforehand, each to a picture. A second network, a <i>deep weight-space network</i> (DWS,
 {parameters} numbers), is shown their weights &ndash; never a picture &ndash; and learns to say what each draws: a shirt, a bag, a boot. It is built so that
 the order of a network's neurons cannot matter to it. {train} networks are learnt from, {held} are held out to choose the best pass, and {test}
 of test images say what it is worth. Guessing would be right in {chance} of the cases.</p>

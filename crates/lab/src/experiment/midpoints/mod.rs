@@ -251,6 +251,14 @@ impl<'a, S: Store> MidpointJob<'a, S> {
         text
     }
 
+    /// The pair that signed alignment mends best so far: with the least error half way, as a share of an even grey's.
+    pub fn mended(&self) -> Option<(u64, u64)> {
+        let signed = Mix::ALL.iter().position(|&how| how == Mix::Signed)?;
+        let share = |one: &Measured| one.by_method[signed].blend / one.constant;
+        let best = self.done.iter().min_by(|a, b| share(a).total_cmp(&share(b)));
+        best.map(|one| one.pair)
+    }
+
     /// One batch of pairs, under every way of mixing.
     async fn step(&mut self) -> Result<(), LabError> {
         self.clock.start();
