@@ -70,6 +70,7 @@ fn a_model_is_trained_goes_on_and_is_evaluated() {
     for (line, code, words) in [
         (vec!["eval", "run", "wide"], 1, "2-9-8-1, but the model reads 2-8-8-1"),
         (vec!["eval", "zoo", "zoo"], 1, "is not a run"),
+        (vec!["eval", "run", "zoo", "--split", "test"], 1, "no network is in the split `test`"),
         (
             vec!["train", "zoo", "--out", "x", "--config", "bad.toml"],
             2,

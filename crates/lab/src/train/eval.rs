@@ -56,7 +56,16 @@ pub async fn evaluate_run<R: Store, S: Store>(
 ) -> Result<Evaluation, LabError> {
     let manifest = zoo.manifest();
     let wanted = |object: i64, _| split.is_none() || manifest.split_of(object) == split;
-    evaluate_where(gpu, run, zoo, wanted, given).await
+    let evaluation = evaluate_where(gpu, run, zoo, wanted, given).await;
+    match (evaluation, split) {
+        (Err(LabError::Train(problem)), Some(split))
+            if matches!(*problem, TrainProblem::Empty { .. }) =>
+        {
+            let store = zoo.store().describe();
+            Err(TrainProblem::NoSplit { store, split: split.to_owned() }.into())
+        }
+        (evaluation, _) => evaluation,
+    }
 }
 
 /// As [`evaluate_run`], on the networks whose object and view are `wanted`.

@@ -319,8 +319,10 @@ impl<S: Store> TrainJob<S> {
         };
         let tensor = self.session.first_non_finite(step).await?;
         let kept = match self.run.exists(run::CHECKPOINT_FILE).await? {
-            true => format!("{} is of before", self.run.locate(run::CHECKPOINT_FILE)),
-            false => "there was no checkpoint yet".to_owned(),
+            true => {
+                format!("The checkpoint {} is of before", self.run.locate(run::CHECKPOINT_FILE))
+            }
+            false => "No checkpoint had been written yet".to_owned(),
         };
         Err(TrainProblem::NotFinite {
             step: step + 1,

@@ -38,6 +38,16 @@ pub enum TrainProblem {
         /// `training` or `evaluation`.
         split: &'static str,
     },
+    /// A split that is asked for and not there.
+    #[error(
+        "{store}: no network is in the split `{split}`; leave --split out to evaluate on all of the zoo, or name a split that it has"
+    )]
+    NoSplit {
+        /// Which zoo.
+        store: String,
+        /// Its name.
+        split: String,
+    },
     /// Views of objects are to be compared, and there is one.
     #[error(
         "{store}: has one view of every object, and two are the least: one to learn from, and one that is never shown; fit it with --views"
