@@ -202,6 +202,7 @@ pub async fn epochs<S: Store>(store: &S) -> Result<Vec<Epoch>, LabError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weightlab_learn::Network;
 
     fn cell(row: &str, seed: u64, accuracy: f64) -> Cell {
         let finished = Finished {
@@ -260,10 +261,10 @@ mod tests {
         assert!(text.contains("| 1 x 100 objects | - | not yet | not yet | 0 | 68.30 ± 0.62 |"));
 
         let rows = Table::Capacity.rows_of(Scale::Tiny, EXTENT);
-        let mut small = cell("hidden-4-layers-0", 0, 0.25);
+        let mut small = cell("hidden-8-layers-0", 0, 0.25);
         small.parameters = 1000;
         let page = html(Table::Capacity, Scale::Tiny, &rows, &[small], "a zoo", &[]);
-        assert!(page.contains("<th>hidden 4, layers 0</th><td>1000</td><td>25.00</td>"), "{page}");
+        assert!(page.contains("<th>hidden 8, layers 0</th><td>1000</td><td>25.00</td>"), "{page}");
     }
 
     #[test]
@@ -271,7 +272,11 @@ mod tests {
         for table in [Table::Augmentations, Table::MixupAblation, Table::Views, Table::Capacity] {
             for scale in [Scale::Tiny, Scale::Small, Scale::Paper] {
                 let rows = table.rows_of(scale, EXTENT);
-                rows.iter().for_each(|row| scale.config(row, 2).unwrap().validate().unwrap());
+                for row in &rows {
+                    let config = scale.config(row, 2).unwrap();
+                    config.validate().unwrap();
+                    Network::new(&config.model, &[2, 32, 32, 1], 10).unwrap();
+                }
                 // No two rows share their runs.
                 let mut folders: Vec<&str> = rows.iter().map(|r| r.folder.as_str()).collect();
                 folders.sort_unstable();

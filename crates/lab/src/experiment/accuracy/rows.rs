@@ -85,7 +85,7 @@ fn views(extent: Extent) -> Vec<Row> {
 
 fn capacity(scale: Scale) -> Vec<Row> {
     let (widths, depths): (&[usize], &[usize]) = match scale {
-        Scale::Tiny => (&[4, 8, 16], &[0, 1]),
+        Scale::Tiny => (&[8, 16, 32], &[0, 1]),
         _ => (&[8, 16, 32], &[1, 2, 4]),
     };
     let size = |hidden: usize, layers: usize| Row {
