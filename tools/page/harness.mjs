@@ -3,7 +3,13 @@
 import { createReadStream, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
+
+/** A task of the page's own thread that is longer than this is one that a person may feel, in ms. */
+export const LONG = 50;
+/** What is asserted: a machine that is busy computing with the same cores stretches every task. */
+export const LONG_HERE = 250;
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -70,9 +76,10 @@ export async function open(browser, url, options = {}) {
         super(...args);
         this.addEventListener('message', ({ data }) => {
           const reply = JSON.parse(data.json ?? '{}');
-          if (reply.Frame) window.seen.frame = reply.Frame;
+          const { Frame, Started } = reply.Fit ?? {};
+          if (Frame) window.seen.frame = Frame;
           if (reply.Measured) window.seen.measured = reply.Measured;
-          if (reply.Started) {
+          if (Started) {
             window.seen.started += 1;
             window.seen.frame = null;
             window.seen.startedAt = performance.now();
@@ -128,6 +135,21 @@ export function pixels(page, selector) {
     const count = data.length / 4;
     return { mean: sum / count, spread: Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2)), width: canvas.width };
   });
+}
+
+/** What axe finds serious or critical, within an element or in the whole page. */
+export async function violations(page, within) {
+  // Not by a script element, which the page's own rules forbid.
+  await page.evaluate(axe.source);
+  const found = await page.evaluate((within) => window.axe.run(within ?? document), within);
+  return found.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
+}
+
+/** Takes pictures of pages into a folder. */
+export function shotsIn(out) {
+  return (page, name, options = {}) => page.screenshot({ path: join(out, `${name}.png`), fullPage: true, ...options });
 }
 
 export function assert(condition, what) {

@@ -1,257 +1,39 @@
 // The page in a real Chromium, used as a person uses it.
 //
-//   node test.mjs DIST OUT     DIST: the page as trunk built it; OUT: a folder for screenshots
+//   node test.mjs DIST OUT [BENCH..]     DIST: the page as trunk built it; OUT: a folder for screenshots;
+//                                        BENCH: only the tests of these (all without)
 //
 // WebGPU runs on SwiftShader, a software GPU, so nothing here says how fast the page is elsewhere.
 
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import axe from 'axe-core';
-import { Runner, anew, assert, atLeast, launch, number, open, pixels, ready, serve } from './harness.mjs';
+import { Runner, launch, serve, shotsIn, violations } from './harness.mjs';
+import fit from './fit.mjs';
+import missing from './missing.mjs';
+import zoo from './zoo.mjs';
 
-const [dist, out] = process.argv.slice(2);
+/** Tests by bench; those of `missing` get a browser without WebGPU. */
+const BENCHES = { fit, zoo, missing };
+
+const [dist, out, ...wanted] = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in BENCHES));
+if (!out || unknown.length > 0) {
+  console.error(`usage: node test.mjs DIST OUT [${Object.keys(BENCHES).join(' | ')}]..`);
+  process.exit(2);
+}
 const site = await serve(dist);
 const runner = new Runner(out);
 const scratch = mkdtempSync(join(tmpdir(), 'weightlab-page-'));
-const shot = (page, name, options = {}) => page.screenshot({ path: join(out, `${name}.png`), fullPage: true, ...options });
-const step = (page) => number(page, '#step-count');
-const db = (page) => number(page, '#db');
-/** A task of the page's own thread that is longer than this is one that a person may feel. */
-const LONG = 50;
-/** What is asserted: a machine that is busy computing with the same cores stretches every task. */
-const LONG_HERE = 250;
-
-async function violations(page, within) {
-  // Not by a script element, which the page's own rules forbid.
-  await page.evaluate(axe.source);
-  const found = await page.evaluate((within) => window.axe.run(within ?? document), within);
-  return found.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
-}
-
-let browser = await launch();
-
-await runner.test('fit until 25 dB, then pause, step and reset by keyboard', async (use) => {
-  const page = use(await open(browser, site.url));
-  await page.waitForSelector('figure canvas.pane');
-  const first = await page.evaluate(() => performance.now());
-  await ready(page);
-  const noise = await pixels(page, 'canvas[aria-label="What the network draws"]');
-  await shot(page, 'fit-begin');
-  await page.keyboard.press('Space');
-  await atLeast(page, '#db', 25);
-  await page.keyboard.press('Space');
-  await page.waitForFunction(() => window.seen.frame && !window.seen.frame.running);
-  const paused = await step(page);
-  await page.waitForTimeout(500);
-  assert((await step(page)) === paused, 'it went on while paused');
-  const drawn = await pixels(page, 'canvas[aria-label="What the network draws"]');
-  const target = await pixels(page, 'figure:nth-child(1) canvas');
-  assert(Math.abs(drawn.mean - target.mean) < 8, `mean ${drawn.mean}, of the target ${target.mean}`);
-  assert(Math.abs(noise.mean - target.mean) > 8, 'the picture looked right before it was fitted');
-  assert(drawn.width > 100, `drawn at ${drawn.width} pixels only`);
-  await shot(page, 'fit-25-db');
-
-  for (const further of [1, 2]) {
-    await page.keyboard.press('ArrowRight');
-    await page.waitForFunction((n) => document.querySelector('#step-count').textContent === String(n), paused + further);
-  }
-  const [begin, count] = await page.evaluate(() => [performance.now(), window.seen.started]);
-  await page.keyboard.press('r');
-  await page.waitForFunction((count) => window.seen.started > count, count);
-  const latency = (await page.evaluate(() => window.seen.startedAt)) - begin;
-  await page.waitForFunction(() => document.querySelector('#step-count').textContent === '0');
-  assert((await page.locator('#run').textContent()) === 'Run', 'it runs after a reset');
-  const long = await page.evaluate(() => window.seen.long);
-  assert(Math.max(0, ...long) < LONG_HERE, `long tasks: ${long} ms`);
-  return (
-    `first picture after ${first.toFixed(0)} ms, reset took ${latency.toFixed(0)} ms, ` +
-    `${long.length} tasks over ${LONG} ms (longest ${Math.max(0, ...long)} ms)`
+for (const [name, tests] of Object.entries(BENCHES)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  console.log(`\n${name}`);
+  const browser = await launch(
+    name === 'missing' ? { gpu: false, args: ['--host-resolver-rules=MAP lab.example 127.0.0.1'] } : {},
   );
-});
-
-await runner.test('looking closer, and at the waves', async (use) => {
-  const page = use(await open(browser, `${site.url}#steps=40&run=1`));
-  await atLeast(page, '#step-count', 40);
-  const whole = await pixels(page, 'canvas[aria-label="What the network draws"]');
-  await page.locator('#zoom').fill('2');
-  await page.waitForFunction(() => location.hash.includes('zoom=0.25'));
-  await page.waitForTimeout(500);
-  const part = await pixels(page, 'canvas[aria-label="What the network draws"]');
-  assert(Math.abs(whole.mean - part.mean) + Math.abs(whole.spread - part.spread) > 2, 'zooming changed nothing');
-  await page.getByRole('button', { name: 'Whole', exact: true }).click();
-  await page.waitForFunction(() => !location.hash.includes('zoom'));
-  await page.locator('.waves canvas').hover({ position: { x: 20, y: 20 } });
-  await page.waitForFunction(() => document.querySelector('#wave-text').textContent.startsWith('Neuron 1:'));
-  await page.getByText('Neuron 1 alone').waitFor();
-  await page.locator('.waves canvas').focus();
-  await page.keyboard.press('ArrowRight');
-  await page.waitForFunction(() => document.querySelector('#wave-text').textContent.startsWith('Neuron 2:'));
-  assert((await step(page)) === 40, 'the arrow also stepped');
-});
-
-await runner.test('a link leads to the same state and the same bits', async (use) => {
-  const page = use(await open(browser, `${site.url}#seed=7&hidden=16,16&steps=30`));
-  await ready(page);
-  await page.locator('#run').click();
-  await page.getByText('Done: all steps are used up.').waitFor({ timeout: 60_000 });
-  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-  await page.getByRole('button', { name: 'Share' }).click();
-  await page.getByText('Link copied').waitFor();
-  const link = await page.evaluate(() => navigator.clipboard.readText());
-  assert(link.endsWith('#hidden=16,16&steps=30&seed=7'), link);
-  const other = use(await open(browser, `${link}&run=1&hide=network,many`));
-  await other.getByText('Done: all steps are used up.').waitFor({ timeout: 120_000 });
-  const both = await Promise.all([page, other].map((p) => p.evaluate(() => window.seen.frame.db)));
-  assert(both[0] === both[1], `${both}`);
-  assert((await other.locator('fieldset.network').count()) === 0, 'the controls are not hidden');
-});
-
-await runner.test('many networks at once', async (use) => {
-  const page = use(await open(browser, `${site.url}#nets=set&hidden=16,16&net=9`));
-  await ready(page);
-  await page.locator('#wall').waitFor();
-  const before = await pixels(page, '#wall');
-  await page.keyboard.press('Space');
-  await atLeast(page, '#step-count', 60);
-  const after = await pixels(page, '#wall');
-  assert(after.spread > before.spread + 5, `spread ${before.spread} then ${after.spread}`);
-  await page.locator('#wall').click({ position: { x: 5, y: 5 } });
-  await page.getByText('Network 1 has').waitFor();
-  await page.keyboard.press('Space');
-  await shot(page, 'wall');
-});
-
-await runner.test('files that are pictures and files that are not', async (use) => {
-  const page = use(await open(browser, `${site.url}#omega=banana&seed=3&nonsense=1`));
-  await page.getByText('The address has “omega=banana”').waitFor();
-  await page.getByText('The address has “nonsense”').waitFor();
-  for (const _ of [1, 2]) await page.getByLabel('Dismiss this message').first().click();
-  await page.getByRole('button', { name: 'File', exact: true }).click();
-  const choose = (file) => page.locator('#file').setInputFiles(file);
-
-  const text = join(scratch, 'notes.txt');
-  writeFileSync(text, 'Not a picture.\n');
-  await choose(text);
-  await page.getByText('“notes.txt” is not a picture that this browser can open').waitFor();
-
-  const large = join(scratch, 'large.png');
-  writeFileSync(large, '');
-  truncateSync(large, 200_000_000);
-  await choose(large);
-  await page.getByText('“large.png” has 200 MB').waitFor({ timeout: 60_000 });
-  await shot(page, 'bad-files', { fullPage: false });
-
-  await choose('testdata/photos/astronaut-64.png');
-  await page.getByText('64 × 64 pixels').waitFor();
-  assert((await pixels(page, 'figure:nth-child(1) canvas')).spread > 20, 'the picture is not shown');
-
-  await page.getByRole('button', { name: 'Draw', exact: true }).click();
-  const pad = await page.locator('#pad').boundingBox();
-  await anew(page, async () => {
-    await page.mouse.move(pad.x + pad.width * 0.3, pad.y + pad.height * 0.2);
-    await page.mouse.down();
-    await page.mouse.move(pad.x + pad.width * 0.6, pad.y + pad.height * 0.8, { steps: 8 });
-    await page.mouse.up();
-  });
-  await page.waitForFunction(() => location.hash.includes('pic=own'));
-  await page.keyboard.press('Space');
-  await atLeast(page, '#step-count', 20);
-});
-
-await runner.test('the GPU computes what it should, goes away, and the fit goes on', async (use) => {
-  const page = use(await open(browser, `${site.url}#hidden=16,16&steps=20000&until=none`));
-  await ready(page);
-  await page.keyboard.press('Space');
-  await atLeast(page, '#step-count', 100);
-  await page.locator('.device').click();
-  await page.getByText('What if the graphics card fails?').click();
-  await page.getByRole('button', { name: 'Take the GPU away' }).click();
-  await page.keyboard.press('Escape');
-  await page.locator('#lost').waitFor();
-  const kept = Number((await page.locator('#lost').textContent()).match(/at step (\d+)/)[1]);
-  assert(kept > 0, 'nothing was kept');
-  await shot(page, 'lost', { fullPage: false });
-  await page.getByRole('button', { name: 'Resume' }).click();
-  await atLeast(page, '#step-count', kept + 20);
-  await page.keyboard.press('Space');
-
-  await page.locator('.device').click();
-  await page.getByRole('button', { name: 'Check my GPU' }).click();
-  await page.getByText(/checks (pass|fail)/).waitFor({ timeout: 240_000 });
-  const verdict = await page.locator('#verdict').textContent();
-  await shot(page, 'device', { fullPage: false });
-  assert(verdict.startsWith('All '), verdict);
-  const bad = await violations(page, '#device');
-  assert(bad.length === 0, bad.join('; '));
-  return `kept step ${kept}; ${verdict}`;
-});
-
-await runner.test('memory does not grow with fits and resets', async (use) => {
-  const page = use(await open(browser, `${site.url}#hidden=8,8&steps=20000`));
-  await ready(page);
-  const cycle = async () => {
-    await page.keyboard.press('Space');
-    await atLeast(page, '#step-count', 1);
-    await anew(page, () => page.keyboard.press('r'));
-    await page.waitForFunction(() => document.querySelector('#step-count').textContent === '0');
-  };
-  const bytes = () => page.evaluate(() => window.seen.frame.bytes);
-  for (let i = 0; i < 4; i++) await cycle();
-  const before = await bytes();
-  for (let i = 0; i < 12; i++) await cycle();
-  const after = await bytes();
-  assert(after[0] === before[0], `GPU memory went from ${before[0]} to ${after[0]} bytes`);
-  assert(after[1] <= before[1] + 1_000_000, `the worker's memory went from ${before[1]} to ${after[1]} bytes`);
-  return `${after[0]} bytes on the GPU, ${after[1]} in the worker`;
-});
-
-await runner.test('small and dark, and open to everybody', async (use) => {
-  for (const [name, options] of [
-    ['light', { colorScheme: 'light' }],
-    ['dark', { colorScheme: 'dark' }],
-    ['360-light', { colorScheme: 'light', viewport: { width: 360, height: 740 }, hasTouch: true, deviceScaleFactor: 2 }],
-    ['360-dark', { colorScheme: 'dark', viewport: { width: 360, height: 740 }, hasTouch: true, deviceScaleFactor: 2 }],
-  ]) {
-    const page = use(await open(browser, `${site.url}#hidden=16,16&pic=astronaut&side=32&steps=150&run=1`, options));
-    await page.getByText('Done: all steps are used up.').waitFor({ timeout: 180_000 });
-    await shot(page, `fit-${name}`);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert(wide <= 0, `${name}: ${wide} pixels wider than the screen`);
-    const bad = await violations(page);
-    assert(bad.length === 0, `${name}: ${bad.join('; ')}`);
-    if (name === 'light') {
-      await page.keyboard.press('?');
-      await shot(page, 'help', { fullPage: false });
-      const bad = await violations(page, '#help');
-      assert(bad.length === 0, `help: ${bad.join('; ')}`);
-    }
-    await page.context().close();
-  }
-});
-
-await browser.close();
-browser = await launch({ gpu: false, args: ['--host-resolver-rules=MAP lab.example 127.0.0.1'] });
-
-await runner.test('without WebGPU it says why and what to do, and shows recordings', async (use) => {
-  for (const [name, url, title] of [
-    ['no-adapter', site.url, /found no graphics card|has no WebGPU/],
-    ['insecure', `http://lab.example:${site.port}${site.folder}`, /not loaded over a secure connection/],
-  ]) {
-    const page = use(await open(browser, url));
-    await page.locator('#missing').getByText(title).waitFor({ timeout: 30_000 });
-    assert((await page.locator('#missing li').count()) > 0, 'there is nothing to do');
-    await page.locator('.film input').fill('7');
-    await page.getByText('step 500').waitFor();
-    await shot(page, `missing-${name}`);
-    const bad = await violations(page);
-    assert(bad.length === 0, `${name}: ${bad.join('; ')}`);
-  }
-});
-
-await browser.close();
+  await tests({ runner, site, browser, scratch, shot: shotsIn(out), violations });
+  await browser.close();
+}
 site.close();
 rmSync(scratch, { recursive: true });
 console.log(`\nscreenshots are in ${out}`);

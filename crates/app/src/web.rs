@@ -57,6 +57,29 @@ pub async fn sleep(milliseconds: i32) {
     let _kept = JsFuture::from(Promise::new(&mut start)).await;
 }
 
+/// The bytes at an address relative to the program's, or why they cannot be had.
+pub async fn fetch(address: &str) -> Result<Vec<u8>, String> {
+    let fetch: Option<Function> =
+        get(&js_sys::global(), "fetch").and_then(|function| function.dyn_into().ok());
+    let Some(fetch) = fetch else { return Err("this browser cannot fetch".to_owned()) };
+    let bytes = async {
+        let answer =
+            JsFuture::from(Promise::from(fetch.call1(&JsValue::UNDEFINED, &address.into())?))
+                .await?;
+        if get(&answer, "ok").and_then(|ok| ok.as_bool()) != Some(true) {
+            let status = get(&answer, "status").and_then(|status| status.as_f64());
+            return Err(JsValue::from(format!(
+                "the server answers {}",
+                status.unwrap_or_default()
+            )));
+        }
+        let read: Function = Reflect::get(&answer, &"arrayBuffer".into())?.dyn_into()?;
+        let buffer = JsFuture::from(Promise::from(read.call0(&answer)?)).await?;
+        Ok(Uint8Array::new(&buffer).to_vec())
+    };
+    bytes.await.map_err(|error| words(&error))
+}
+
 /// What went wrong, in the browser's words.
 pub fn words(error: &JsValue) -> String {
     match text(error, "message") {

@@ -1,27 +1,29 @@
-//! The worker: it owns the GPU, the pictures and the jobs, and does one bounded piece of work after the
-//! other. Between two of them it takes what the page has asked for in the meantime, the newest wish first,
-//! so that cancelling and looking elsewhere take effect within one slice.
+//! The worker: it owns the GPU, the zoos and the jobs, and does one bounded piece of work after the other.
+//!
+//! Every bench has a desk here. A desk takes wishes in ([`Desk`] says what else it does), of each kind the newest, and
+//! between two pieces of work the engine looks for more of them, so that cancelling and looking elsewhere take effect
+//! within one slice.
 
+mod desk;
 mod device;
-mod own;
+mod fit;
 mod port;
-mod session;
-mod shot;
+mod shelf;
+mod zoo;
 
-use crate::protocol::{BUILD, Look, NoGpu, Reply, Request};
-use crate::state::{FitSpec, FitView};
+use crate::protocol::{BUILD, NoGpu, Reply, Request};
+use crate::state::FitSpec;
 use crate::web;
+use desk::{Desk, Tools};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use js_sys::Array;
 use port::Port;
-use session::Session;
+use shelf::Shelf;
 use wasm_bindgen::JsValue;
-use weightlab_data::{ImageSet, MemStore};
+use weightlab_data::MemStore;
 use weightlab_gpu::Gpu;
-use weightlab_lab::LabError;
 use weightlab_lab::bench::{self, FitBenchOptions};
 use weightlab_lab::check::{Check, Summary};
-use weightlab_lab::message::Failed;
 
 /// Milliseconds between two looks at whether the GPU is still there, while nothing else is done.
 const WATCH: i32 = 500;
@@ -58,33 +60,22 @@ fn forward_to(sender: UnboundedSender<Event>) -> impl Fn(JsValue) {
     }
 }
 
-/// Why a fit cannot begin or go on.
-struct Trouble(Failed);
-
-impl From<LabError> for Trouble {
-    fn from(error: LabError) -> Trouble {
-        Trouble(error.failed())
-    }
-}
-
 /// All that the worker has.
 struct Engine {
     port: Port,
     gpu: Option<Gpu>,
-    look: Look,
-    session: Option<Session>,
+    shelf: Shelf,
+    fit: fit::FitDesk,
+    zoo: zoo::ZooDesk,
     check: Option<(Check<MemStore>, Summary)>,
-    own: Option<ImageSet>,
-    /// What has been asked for and not been done yet.
+    /// What has been asked of the device and not been done yet.
     todo: Todo,
 }
 
-/// Wishes, of each kind the newest.
+/// Wishes about the device.
 #[derive(Default)]
 struct Todo {
     open: bool,
-    own: Option<(String, JsValue)>,
-    fit: Option<(u32, FitSpec)>,
     check: bool,
     measure: bool,
 }
@@ -94,10 +85,10 @@ impl Engine {
         Engine {
             port,
             gpu: None,
-            look: Look::new(&FitView::default()),
-            session: None,
+            shelf: Shelf::default(),
+            fit: fit::FitDesk::default(),
+            zoo: zoo::ZooDesk::default(),
             check: None,
-            own: None,
             todo: Todo::default(),
         }
     }
@@ -123,57 +114,42 @@ impl Engine {
             Event::Request(request, parts) => (request, parts),
             Event::Watch => return self.watch(),
         };
-        let session = self.session.as_mut();
         match request {
             Request::Open => self.todo.open = true,
-            Request::Fit { run, spec } => {
-                // The old one is not worth another slice.
-                self.session = None;
-                self.todo.fit = Some((run, spec));
-            }
-            Request::Run => session.into_iter().for_each(|s| s.go(&self.look)),
-            Request::Pause => session.into_iter().for_each(Session::pause),
-            Request::Step => session.into_iter().for_each(Session::step),
-            Request::Look(look) => {
-                self.look = look;
-                session.into_iter().for_each(|s| s.look_anew(&self.look));
-            }
-            Request::Own { name } => self.todo.own = Some((name, parts.get(0))),
             Request::Check => self.todo.check = true,
             Request::Measure => self.todo.measure = true,
             Request::Lose => self.gpu.iter().for_each(Gpu::destroy),
+            Request::Fit(request) => self.fit.note(request, &parts),
+            Request::Zoo(request) => self.zoo.note(request, &parts),
         }
     }
 
-    /// One piece of work; false if there is none.
+    /// One piece of work of everyone; false if there is none.
     async fn work(&mut self) -> bool {
         if std::mem::take(&mut self.todo.open) {
             self.open().await;
-        } else if let Some((name, part)) = self.todo.own.take() {
-            match own::read(&name, part).await {
-                Ok(picture) => {
-                    self.own = Some(picture);
-                    self.port.reply(&Reply::OwnReady { name });
-                }
-                Err(what) => self.port.reply(&Reply::OwnRefused { what }),
-            }
-        } else if let Some((run, spec)) = self.todo.fit.take() {
-            self.begin(run, spec).await;
         } else if std::mem::take(&mut self.todo.check) {
             self.begin_check().await;
         } else if std::mem::take(&mut self.todo.measure) {
             self.measure().await;
         } else if self.check.is_some() {
             self.next_case().await;
-        } else if let (Some(session), Some(gpu)) = (&mut self.session, &self.gpu) {
-            match session.work(gpu, &self.look, &self.port).await {
-                Ok(busy) => return busy,
-                Err(error) => self.session_failed(error).await,
-            }
         } else {
-            return false;
+            return self.desks().await;
         }
         true
+    }
+
+    /// One piece of work of every desk.
+    async fn desks(&mut self) -> bool {
+        let mut tools =
+            Tools { gpu: self.gpu.clone(), port: self.port.clone(), shelf: &mut self.shelf };
+        let busy = [
+            desk::turn(&mut self.zoo, &mut tools).await,
+            desk::turn(&mut self.fit, &mut tools).await,
+        ];
+        self.watch();
+        busy.contains(&true)
     }
 
     async fn open(&mut self) {
@@ -181,55 +157,10 @@ impl Engine {
         match device::open().await {
             Ok((gpu, device)) => {
                 self.port.reply(&Reply::Ready(device));
-                let outcome = match &mut self.session {
-                    Some(session) => session.take_gpu(&gpu, &self.look, &self.port).await,
-                    None => Ok(()),
-                };
                 self.gpu = Some(gpu);
-                if let Err(error) = outcome {
-                    self.session_failed(error).await;
-                }
             }
             Err(why) => self.port.reply(&Reply::NoGpu(why)),
         }
-    }
-
-    async fn begin(&mut self, run: u32, spec: FitSpec) {
-        let mut session = match Session::new(run, spec, self.own.as_ref()) {
-            Ok(session) => session,
-            Err(Trouble(failed)) => return self.port.reply(&Reply::Failed { run, failed }),
-        };
-        session.show_target(&self.port);
-        let outcome = match &self.gpu {
-            Some(gpu) => session.take_gpu(gpu, &self.look, &self.port).await,
-            None => Ok(()),
-        };
-        self.session = Some(session);
-        if let Err(error) = outcome {
-            self.session_failed(error).await;
-        }
-    }
-
-    /// A fit could not go on. If that is because the GPU went away, it can be resumed on another.
-    async fn session_failed(&mut self, Trouble(failed): Trouble) {
-        if self.lost().await.is_some() {
-            return self.watch();
-        }
-        if let Some(session) = self.session.take() {
-            self.port.reply(&Reply::Failed { run: session.run(), failed });
-        }
-    }
-
-    /// Why the GPU is gone, if it is. The browser may say so a little after the call that failed.
-    async fn lost(&self) -> Option<String> {
-        let gpu = self.gpu.as_ref()?;
-        for _ in 0..10 {
-            if let Some(why) = gpu.lost() {
-                return Some(why);
-            }
-            web::sleep(20).await;
-        }
-        None
     }
 
     /// Tells the page if the GPU is gone.
@@ -237,7 +168,9 @@ impl Engine {
         let Some(why) = self.gpu.as_ref().and_then(Gpu::lost) else { return };
         self.gpu = None;
         self.check = None;
-        let step = self.session.as_mut().and_then(Session::lose_gpu);
+        let step = self.fit.resumes_at();
+        self.fit.lose_gpu();
+        self.zoo.lose_gpu();
         self.port.reply(&Reply::Lost { why, step });
     }
 
@@ -268,7 +201,7 @@ impl Engine {
             Ok(Some(round)) => self.port.reply(&Reply::Measured(round)),
             Ok(None) => {}
             Err(error) => {
-                if self.lost().await.is_some() {
+                if desk::lost(self.gpu.as_ref()).await {
                     self.watch();
                 }
                 self.port.reply(&Reply::MeasureFailed(error.failed()));
@@ -286,7 +219,7 @@ impl Engine {
             }
             Ok(None) => self.port.reply(&Reply::Checked(*summary)),
             Err(error) => {
-                if self.lost().await.is_some() {
+                if desk::lost(self.gpu.as_ref()).await {
                     self.watch();
                 }
                 self.port.reply(&Reply::CheckFailed(error.failed()));

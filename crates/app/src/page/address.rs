@@ -59,7 +59,7 @@ pub(super) fn follow(lab: Lab) {
             let fit = now.fit.clone();
             *now = State { fit, ..state };
         });
-        lab.going.set(run);
+        lab.fit.going.set(run);
         lab.edit(|fit| *fit = spec);
         for problem in problems {
             lab.tell(true, problem);

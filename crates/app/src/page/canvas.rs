@@ -1,6 +1,6 @@
 //! Putting pixels on the screen.
 
-use super::lab::Pixels;
+use super::fit::model::Pixels;
 use crate::web;
 use js_sys::{Object, Uint8Array, Uint8ClampedArray};
 use leptos::prelude::*;
@@ -28,6 +28,14 @@ pub(super) fn put(canvas: &HtmlCanvasElement, (drawing, pixels): &Pixels) -> Opt
     }
     let image = image(pixels, drawing.width, drawing.height)?;
     context(canvas)?.put_image_data(&image, 0.0, 0.0).ok()
+}
+
+/// Puts an image into a canvas, its upper left corner at (`x`, `y`).
+pub(super) fn put_image(canvas: &HtmlCanvasElement, image: &ImageData, x: f64, y: f64) {
+    if let Some(context) = context(canvas) {
+        // Fails on an image whose pixels changed hands, and this one is ours.
+        let _put = context.put_image_data(image, x, y);
+    }
 }
 
 /// Fills a canvas of `side` pixels with the part of an image that is in the window `[x, y, size]` (1 is the whole

@@ -101,7 +101,7 @@ fn report(lab: Lab) -> String {
         Gpu::Missing(cause) => line("no GPU", format!("{cause:?}")),
         other => line("GPU", title(other)),
     });
-    lab.started.with(|started| {
+    lab.fit.started.with(|started| {
         if let Some(started) = started {
             line("kernel", started.kernel.clone());
         }
@@ -182,7 +182,7 @@ pub(super) fn DevicePanel() -> impl IntoView {
     };
     let ready = move || lab.gpu.with(|gpu| matches!(gpu, Gpu::Ready(_)));
     let memory = move || {
-        let bytes = lab.frame.with(|frame| frame.as_ref().map(|frame| frame.bytes));
+        let bytes = lab.fit.frame.with(|frame| frame.as_ref().map(|frame| frame.bytes));
         bytes.map(|[gpu, worker]| {
             format!("{} on the GPU, {} in the worker", bytes_text(gpu), bytes_text(worker))
         })

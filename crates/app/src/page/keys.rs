@@ -2,6 +2,7 @@
 
 use super::help;
 use super::lab::Lab;
+use crate::state::Bench;
 use leptos::ev::keydown;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -14,15 +15,16 @@ pub(super) fn listen(lab: Lab) {
             return;
         }
         let key = event.key();
+        let fitting = lab.state.with_untracked(|state| state.bench == Bench::Fit);
         if takes(&event, &key) {
             return;
         }
         match key.as_str() {
             // While the GPU gets ready it does nothing, not even what browsers do: scroll.
-            " " if lab.can_run_untracked() => lab.toggle(),
-            " " if lab.is_coming_untracked() => {}
-            "ArrowRight" if lab.can_run_untracked() && !event.repeat() => lab.step(),
-            "r" | "R" => lab.reset(),
+            " " if fitting && lab.can_run_untracked() => lab.toggle(),
+            " " if fitting && lab.is_coming_untracked() => {}
+            "ArrowRight" if fitting && lab.can_run_untracked() && !event.repeat() => lab.step(),
+            "r" | "R" if fitting => lab.reset(),
             "?" => help::open(),
             _ => return,
         }

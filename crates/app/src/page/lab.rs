@@ -1,22 +1,15 @@
 //! The page's model: what is known, and what can be done. Components read the signals and call the methods;
-//! nothing else talks to the worker.
+//! nothing else talks to the worker. Every bench has a part of it, beside its components ([`super::fit::model`], ..).
 
+use super::fit::model::FitModel;
 use super::wire::{Incoming, Wire};
-use crate::protocol::{
-    Device, Drawing, DrawingKind, Frame, Look, NoGpu, Point, Reply, Request, Target,
-};
-use crate::state::{FitSpec, State};
+use super::zoo::model::ZooModel;
+use crate::protocol::{Device, NoGpu, Reply, Request};
+use crate::state::State;
 use crate::web;
 use js_sys::Array;
 use leptos::prelude::*;
-use std::collections::HashMap;
-use std::sync::Arc;
-use wasm_bindgen::JsValue;
 use weightlab_lab::check::{Case, Summary};
-use weightlab_lab::message::{Finished, Started};
-
-/// Points of the curve that are kept; beyond that every other one goes.
-const MOST_POINTS: usize = 800;
 
 /// What is known of the GPU.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,9 +53,6 @@ pub(super) struct Checked {
     pub failed: Option<String>,
 }
 
-/// A drawing and its pixels: RGBA.
-pub(super) type Pixels = (Drawing, JsValue);
-
 /// The model. Copies are the same model.
 #[derive(Clone, Copy)]
 pub(super) struct Lab {
@@ -70,24 +60,6 @@ pub(super) struct Lab {
     pub state: RwSignal<State>,
     /// The GPU.
     pub gpu: RwSignal<Gpu>,
-    /// Whether the user wants the fit to run.
-    pub going: RwSignal<bool>,
-    /// What the fit takes, once it is prepared.
-    pub started: RwSignal<Option<Started>>,
-    /// What it came to, once it is over.
-    pub finished: RwSignal<Option<Finished>>,
-    /// What the networks are to become.
-    pub target: RwSignal<Option<Target>>,
-    /// How the fit stands.
-    pub frame: RwSignal<Option<Arc<Frame>>>,
-    /// The curve so far.
-    pub curve: RwSignal<Vec<Point>>,
-    /// The newest drawing of each kind.
-    pub drawings: RwSignal<HashMap<DrawingKind, Pixels>, LocalStorage>,
-    /// Pixels of the targets, RGBA, one after the other.
-    pub target_pixels: RwSignal<Option<JsValue>, LocalStorage>,
-    /// Pixels on the screen that drawings are made for, and what is pointed at.
-    pub look: RwSignal<Look>,
     /// What there is to tell.
     pub notices: RwSignal<Vec<Notice>>,
     /// The conformance check.
@@ -96,35 +68,25 @@ pub(super) struct Lab {
     pub speed: RwSignal<Option<String>>,
     /// What a screen reader says.
     pub said: RwSignal<String>,
-    run: RwSignal<u32>,
-    /// Whether to go on after a lost GPU.
-    was_going: RwSignal<bool>,
+    /// The Fit bench.
+    pub fit: FitModel,
+    /// The zoo that benches take networks from.
+    pub zoo: ZooModel,
     wire: StoredValue<Option<Wire>, LocalStorage>,
 }
 
 impl Lab {
     /// The model of a page that was opened at `state`, with its worker on the way.
     pub(super) fn start(state: State, problems: Vec<String>) -> Lab {
-        let look = Look::new(&state.view);
-        let going = state.run;
         let lab = Lab {
+            fit: FitModel::new(&state),
+            zoo: ZooModel::new(),
             state: RwSignal::new(state),
             gpu: RwSignal::new(Gpu::Waiting),
-            going: RwSignal::new(going),
-            started: RwSignal::new(None),
-            finished: RwSignal::new(None),
-            target: RwSignal::new(None),
-            frame: RwSignal::new(None),
-            curve: RwSignal::new(Vec::new()),
-            drawings: RwSignal::new_local(HashMap::new()),
-            target_pixels: RwSignal::new_local(None),
-            look: RwSignal::new(look),
             notices: RwSignal::new(Vec::new()),
             checked: RwSignal::new(Checked::default()),
             speed: RwSignal::new(None),
             said: RwSignal::new(String::new()),
-            run: RwSignal::new(0),
-            was_going: RwSignal::new(false),
             wire: StoredValue::new_local(None),
         };
         let wire = Wire::open(move |incoming| lab.take(incoming));
@@ -133,110 +95,20 @@ impl Lab {
             lab.tell(true, problem);
         }
         lab.send(&Request::Open);
-        lab.begin();
-        // Whatever changes how one looks reaches the worker, once per change.
-        Effect::new(move |_| {
-            let mut look = lab.look.get();
-            lab.state.with(|state| {
-                look = Look {
-                    side: look.side,
-                    wave_side: look.wave_side,
-                    wave: look.wave,
-                    dark: look.dark,
-                    ..Look::new(&state.view)
-                };
-            });
-            lab.send(&Request::Look(look));
-        });
+        lab.start_fit();
+        lab.start_zoo();
         lab
     }
 
-    fn send(self, request: &Request) {
-        self.wire.with_value(|wire| wire.iter().for_each(|wire| wire.send(request)));
+    /// Sends a request.
+    pub(super) fn send(self, request: &Request) {
+        self.send_with(request, &Array::new(), &Array::new());
     }
 
-    /// Prepares the fit that the state describes, at step 0.
-    fn begin(self) {
-        self.run.update(|run| *run += 1);
-        self.started.set(None);
-        self.finished.set(None);
-        self.frame.set(None);
-        self.curve.set(Vec::new());
-        let (run, spec) = (self.run.get_untracked(), self.state.with_untracked(|s| s.fit.clone()));
-        self.send(&Request::Fit { run, spec });
-    }
-
-    /// Whether there is something to run.
-    pub(super) fn can_run(self) -> bool {
-        matches!(self.gpu.get(), Gpu::Ready(_)) && self.started.with(Option::is_some)
-    }
-
-    /// As [`Lab::can_run`], for what is not drawn anew when it changes.
-    pub(super) fn can_run_untracked(self) -> bool {
-        matches!(self.gpu.get_untracked(), Gpu::Ready(_))
-            && self.started.with_untracked(Option::is_some)
-    }
-
-    /// Whether there will soon be something to run.
-    pub(super) fn is_coming_untracked(self) -> bool {
-        matches!(self.gpu.get_untracked(), Gpu::Waiting | Gpu::Ready(_))
-            && !self.can_run_untracked()
-    }
-
-    /// Whether the fit is at its end.
-    pub(super) fn is_over(self) -> bool {
-        self.finished.with(Option::is_some)
-    }
-
-    /// Run, or pause; anew if it is over.
-    pub(super) fn toggle(self) {
-        if self.going.get_untracked() {
-            self.pause();
-        } else {
-            if self.finished.with_untracked(Option::is_some) {
-                self.begin();
-            }
-            self.going.set(true);
-            self.said.set("Running.".to_owned());
-            self.send(&Request::Run);
-        }
-    }
-
-    fn pause(self) {
-        self.going.set(false);
-        self.send(&Request::Pause);
-        self.say_standing("Paused");
-    }
-
-    /// One update of every network.
-    pub(super) fn step(self) {
-        self.going.set(false);
-        self.send(&Request::Step);
-    }
-
-    /// Back to step 0, standing still.
-    pub(super) fn reset(self) {
-        self.going.set(false);
-        self.begin();
-        self.said.set("Reset to step 0.".to_owned());
-    }
-
-    /// Changes what is fitted, and begins anew; goes on running if it ran.
-    pub(super) fn edit(self, change: impl FnOnce(&mut FitSpec)) {
-        let before = self.state.with_untracked(|state| state.fit.clone());
-        self.state.update(|state| change(&mut state.fit));
-        if self.state.with_untracked(|state| state.fit != before) {
-            self.begin();
-        }
-    }
-
-    /// Hands the worker a picture of the user's: a file or a bitmap. Bitmaps change hands.
-    pub(super) fn offer(self, name: &str, picture: &JsValue, hand_over: bool) {
-        let parts = Array::of1(picture);
-        let transfer = if hand_over { parts.clone() } else { Array::new() };
-        let request = Request::Own { name: name.to_owned() };
+    /// Sends a request with `parts`, of which those in `transfer` change hands.
+    pub(super) fn send_with(self, request: &Request, parts: &Array, transfer: &Array) {
         self.wire.with_value(|wire| {
-            wire.iter().for_each(|wire| wire.send_with(&request, &parts, &transfer));
+            wire.iter().for_each(|wire| wire.send_with(request, parts, transfer));
         });
     }
 
@@ -277,78 +149,29 @@ impl Lab {
         self.notices.update(|notices| notices.retain(|notice| notice.id != id));
     }
 
-    /// Has a screen reader say where the fit is.
-    pub(super) fn say_standing(self, begin: &str) {
-        let frame = self.frame.get_untracked();
-        let (step, db) = frame.map_or((0, None), |frame| (frame.step, frame.db));
-        let quality = db.map_or_else(String::new, |db| format!(", {db:.1} decibels"));
-        self.said.set(format!("{begin}: step {step}{quality}."));
-    }
-
     fn take(self, incoming: Incoming) {
         match incoming {
             Incoming::Reply(reply, parts) => self.take_reply(*reply, &parts),
             Incoming::Broken(why) => {
-                self.going.set(false);
+                self.fit.going.set(false);
                 self.gpu.set(Gpu::Missing(NoGpu::NoWorker(why)));
             }
         }
     }
 
     fn take_reply(self, reply: Reply, parts: &Array) {
-        let current = |run: u32| run == self.run.get_untracked();
         match reply {
             Reply::Hello { .. } => {}
             Reply::Ready(device) => {
                 self.gpu.set(Gpu::Ready(device));
-                if self.was_going.get_untracked() {
-                    self.was_going.set(false);
-                    self.going.set(true);
-                    self.send(&Request::Run);
-                }
+                self.resume_fit();
             }
             Reply::NoGpu(cause) => self.gpu.set(Gpu::Missing(in_page(cause))),
             Reply::Lost { why, step } => {
-                self.was_going.set(self.going.get_untracked());
-                self.going.set(false);
+                self.suspend_fit();
                 self.checked.update(|checked| checked.running = false);
                 self.gpu.set(Gpu::Lost { why, step });
             }
-            Reply::Target(target) if current(target.run) => {
-                self.target_pixels.set(Some(parts.get(0)));
-                self.target.set(Some(target));
-            }
-            Reply::Started { run, started } if current(run) => {
-                self.started.set(Some(started));
-                if self.going.get_untracked() {
-                    self.send(&Request::Run);
-                }
-            }
-            Reply::Frame(frame) if current(frame.run) => self.take_frame(*frame, parts),
-            Reply::Warning { run, warning } if current(run) => {
-                if warning.diverged.is_some() {
-                    let text = "A network diverged: its error grew without bound. A smaller learning rate \
-                                keeps it calm.";
-                    self.tell(true, text.to_owned());
-                } else {
-                    self.tell(false, warning.what);
-                }
-            }
-            Reply::Finished { run, finished } if current(run) => {
-                self.going.set(false);
-                self.finished.set(Some(finished));
-                self.say_standing("Finished");
-            }
-            Reply::Failed { run, failed } if current(run) => {
-                self.going.set(false);
-                self.tell(true, format!("The fit stopped: {}.", failed.what));
-            }
-            Reply::OwnReady { .. } => {
-                // Also if the picture before was the user's own: it is another one.
-                self.state.update(|state| state.fit.picture = crate::state::Picture::Own);
-                self.begin();
-            }
-            Reply::OwnRefused { what } => self.tell(true, what),
             Reply::Case(case) => self.checked.update(|checked| checked.cases.push(case)),
             Reply::Checked(summary) => self.checked.update(|checked| {
                 checked.running = false;
@@ -365,38 +188,9 @@ impl Lab {
             Reply::MeasureFailed(failed) => {
                 self.speed.set(Some(format!("The speed could not be measured: {}.", failed.what)));
             }
-            // Of a fit that is no longer wanted.
-            _ => {}
+            Reply::Fit(reply) => self.take_fit(reply, parts),
+            Reply::Zoo(reply) => self.take_zoo(reply, parts),
         }
-    }
-
-    fn take_frame(self, frame: Frame, parts: &Array) {
-        self.drawings.update(|drawings| {
-            let large = [DrawingKind::Net, DrawingKind::NetPixels];
-            if frame.drawings.iter().any(|d| large.contains(&d.kind)) {
-                drawings.retain(|kind, _| !large.contains(kind));
-            }
-            drawings.retain(|kind, _| {
-                *kind != DrawingKind::Wave || frame.drawings.iter().any(|d| d.kind == *kind)
-            });
-            for (drawing, part) in frame.drawings.iter().zip(parts.iter()) {
-                drawings.insert(drawing.kind, (*drawing, part));
-            }
-        });
-        if !frame.points.is_empty() {
-            self.curve.update(|curve| {
-                curve.extend(&frame.points);
-                if curve.len() > MOST_POINTS {
-                    let last = curve.len() - 1;
-                    let mut i = 0;
-                    curve.retain(|_| {
-                        i += 1;
-                        (i - 1) % 2 == 0 || i - 1 == last
-                    });
-                }
-            });
-        }
-        self.frame.set(Some(Arc::new(frame)));
     }
 }
 

@@ -8,6 +8,7 @@ mod help;
 mod keys;
 mod lab;
 mod wire;
+mod zoo;
 
 use crate::state::{Bench, Part, State};
 use crate::web;
@@ -60,6 +61,7 @@ fn App() -> impl IntoView {
     address::follow(lab);
     keys::listen(lab);
     let shown = move |part| lab.state.with(|state| !state.hides(part));
+    let bench = Memo::new(move |_| lab.state.with(|state| state.bench));
     view! {
         <a class="skip" href="#bench">"To the bench"</a>
         <header class="bar">
@@ -92,8 +94,9 @@ fn App() -> impl IntoView {
         </header>
         <Notices/>
         <main id="bench" tabindex="-1">
-            {move || match lab.state.with(|s| s.bench) {
+            {move || match bench.get() {
                 Bench::Fit => view! { <fit::FitBench/> }.into_any(),
+                Bench::Zoo => view! { <zoo::ZooBench/> }.into_any(),
             }}
         </main>
         <footer>

@@ -79,11 +79,6 @@ impl Wire {
         Some(Incoming::Reply(Box::new(reply), parts))
     }
 
-    /// Sends a request.
-    pub(super) fn send(&self, request: &Request) {
-        self.send_with(request, &Array::new(), &Array::new());
-    }
-
     /// Sends a request with `parts`, of which those in `transfer` change hands.
     pub(super) fn send_with(&self, request: &Request, parts: &Array, transfer: &Array) {
         let message = web::pack(request, parts).into();

@@ -9,23 +9,26 @@ mod table;
 pub use fit::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Picture, SIDES, WIDTHS};
 
 use serde::{Deserialize, Serialize};
-use table::{Choice, Codec, Fields, Reader, SWITCH, Writer};
+use table::{Choice, Codec, Fields, Name, Reader, SWITCH, Whole, Writer};
 
 /// A bench of the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Bench {
     /// Pictures become networks.
     Fit,
+    /// The networks there are.
+    Zoo,
 }
 
 impl Bench {
     /// Every bench there is, in the order of the tabs.
-    pub const ALL: &[Bench] = &[Bench::Fit];
+    pub const ALL: &[Bench] = &[Bench::Fit, Bench::Zoo];
 
     /// The name on its tab.
     pub fn title(self) -> &'static str {
         match self {
             Bench::Fit => "Fit",
+            Bench::Zoo => "Zoo",
         }
     }
 }
@@ -86,7 +89,12 @@ impl Codec<Vec<Part>> for Parts {
     }
 }
 
-const BENCHES: Choice<Bench> = Choice(&[("fit", Bench::Fit)]);
+const BENCHES: Choice<Bench> = Choice(&[("fit", Bench::Fit), ("zoo", Bench::Zoo)]);
+
+/// The zoo that comes with the page for looking at: its networks were never learnt from.
+const USUAL_ZOO: &str = "test";
+/// Most networks of a zoo that an address can point into.
+pub const MOST_NETS: u64 = 1_000_000;
 
 /// What an address holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +105,10 @@ pub struct State {
     pub fit: FitSpec,
     /// How one looks at it.
     pub view: FitView,
+    /// Name of the zoo that benches take networks from.
+    pub zoo: String,
+    /// Position in it of the network that is looked at.
+    pub net: u32,
     /// Whether it begins to run by itself.
     pub run: bool,
     /// What is hidden.
@@ -109,6 +121,8 @@ impl Default for State {
             bench: Bench::Fit,
             fit: FitSpec::default(),
             view: FitView::default(),
+            zoo: USUAL_ZOO.to_owned(),
+            net: 0,
             run: false,
             hide: Vec::new(),
         }
@@ -121,6 +135,8 @@ impl State {
         io.field("bench", &BENCHES, &mut self.bench, &usual.bench);
         self.fit.fields(io);
         self.view.fields(io);
+        io.field("zoo", &Name, &mut self.zoo, &usual.zoo);
+        io.field("of", &Whole(0, MOST_NETS), &mut self.net, &usual.net);
         io.field("run", &SWITCH, &mut self.run, &usual.run);
         io.field("hide", &Parts, &mut self.hide, &usual.hide);
     }
@@ -167,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_link_leads_to_the_state_it_was_made_from() {
-        let mut state = State { run: true, ..State::default() };
+        let mut state = State { run: true, net: 179, ..State::default() };
+        (state.bench, state.zoo) = (Bench::Zoo, "my zoo (2)".to_owned());
         state.hide = vec![Part::Network, Part::Device];
         state.fit = FitSpec {
             picture: Picture::Photo(1),
@@ -214,6 +231,8 @@ mod tests {
             "hide=everything",
             "bench=%F0%9F%8D%8C",
             "zoom=-3",
+            "zoo=../etc",
+            "of=-1",
         ];
         for text in nonsense {
             let (state, problems) = State::from_fragment(text);

@@ -98,6 +98,43 @@ impl<T: Clone + PartialEq> Codec<T> for Choice<T> {
 /// Yes or no.
 pub const SWITCH: Choice<bool> = Choice(&[("1", true), ("0", false)]);
 
+/// The name of a zoo: letters, digits, spaces and ` -_.()`, no dot or space at its ends, so that it can be a folder's.
+#[derive(Clone, Copy, Debug)]
+pub struct Name;
+
+impl Name {
+    /// Longest name, in bytes.
+    pub const LONGEST: usize = 80;
+
+    fn allows(c: char) -> bool {
+        c.is_alphanumeric() || " -_.()".contains(c)
+    }
+
+    /// A name as near to `text` as there is.
+    pub fn nearest(text: &str) -> String {
+        let mut name = String::new();
+        for c in text.chars().map(|c| if Name::allows(c) { c } else { ' ' }) {
+            if name.len() + c.len_utf8() <= Name::LONGEST {
+                name.push(c);
+            }
+        }
+        let name = name.trim_matches(|c: char| c == '.' || c.is_whitespace());
+        if name.is_empty() { "zoo".to_owned() } else { name.to_owned() }
+    }
+}
+
+impl Codec<String> for Name {
+    fn read(&self, text: &str) -> Option<String> {
+        (Name::nearest(text) == text).then(|| text.to_owned())
+    }
+    fn write(&self, value: &String) -> String {
+        value.clone()
+    }
+    fn expected(&self) -> String {
+        "a name of letters, digits, spaces and -_.()".to_owned()
+    }
+}
+
 /// A value that may be absent, written `none`.
 #[derive(Clone, Copy, Debug)]
 pub struct OrNone<C>(pub C);
@@ -277,6 +314,27 @@ mod tests {
             assert_eq!(decode(&encode(text)), text);
         }
         assert_eq!(decode("%zz%4+%41%ff"), "%zz%4 A\u{fffd}");
+    }
+
+    #[test]
+    fn names_can_be_folders() {
+        for name in ["test", "Größen (2)", "a-b_c.d"] {
+            assert_eq!(Name.read(name).as_deref(), Some(name));
+        }
+        for (text, name) in [
+            ("..", "zoo"),
+            ("", "zoo"),
+            ("../up", "up"),
+            ("a/b\\c", "a b c"),
+            (" .hidden. ", "hidden"),
+            ("tab\there", "tab here"),
+        ] {
+            assert_eq!(Name.read(text), None, "{text:?}");
+            assert_eq!(Name::nearest(text), name, "{text:?}");
+        }
+        let long = Name::nearest(&"ü".repeat(1000));
+        assert_eq!(long.len(), Name::LONGEST);
+        assert_eq!(Name.read(&long), Some(long.clone()));
     }
 
     #[test]

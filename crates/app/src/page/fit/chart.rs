@@ -1,7 +1,7 @@
 //! The curve of the loss, on a logarithmic scale, with decibels at its other side.
 
 use super::super::lab::lab;
-use crate::protocol::Point;
+use crate::protocol::fit::Point;
 use leptos::prelude::*;
 use std::fmt::Write;
 use weightlab_lab::meter::count_text;
@@ -59,13 +59,13 @@ pub(super) fn Chart() -> impl IntoView {
     let wanted = move || lab.state.with(|state| state.fit.steps);
     let until = move || lab.state.with(|state| state.fit.until);
     let most = Memo::new(move |_| {
-        let step = lab.curve.with(|curve| curve.last().map_or(0, |point| point.step));
+        let step = lab.fit.curve.with(|curve| curve.last().map_or(0, |point| point.step));
         end_of_axis(step, wanted())
     });
-    let middle = move || lab.curve.with(|curve| line(curve, most.get(), |p| p.middle));
-    let area = move || lab.curve.with(|curve| band(curve, most.get()));
+    let middle = move || lab.fit.curve.with(|curve| line(curve, most.get(), |p| p.middle));
+    let area = move || lab.fit.curve.with(|curve| band(curve, most.get()));
     let said = move || {
-        lab.curve.with(|curve| match (curve.first(), curve.last()) {
+        lab.fit.curve.with(|curve| match (curve.first(), curve.last()) {
             (Some(first), Some(last)) => format!(
                 "Loss over steps. It went from {} at step {} to {} at step {}.",
                 loss(first.middle),

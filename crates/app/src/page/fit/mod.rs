@@ -3,6 +3,7 @@
 mod camera;
 mod chart;
 mod controls;
+pub(super) mod model;
 mod pad;
 mod pictures;
 mod recorded;

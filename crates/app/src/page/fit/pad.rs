@@ -62,6 +62,10 @@ pub(super) fn Pad() -> impl IntoView {
     };
     let down = move |event: PointerEvent| {
         event.prevent_default();
+        // Whatever had the focus gives it up, so that the keys are the bench's.
+        if let Some(canvas) = canvas.get_untracked() {
+            let _focused = canvas.focus();
+        }
         if let Some(element) = event.current_target().and_then(|t| t.dyn_into::<Element>().ok()) {
             // Without it the stroke ends at the pad's edge.
             let _captured = element.set_pointer_capture(event.pointer_id());
@@ -86,6 +90,7 @@ pub(super) fn Pad() -> impl IntoView {
                 node_ref=canvas
                 width=SIDE
                 height=SIDE
+                tabindex="-1"
                 role="img"
                 aria-label="Pad to draw on with a finger, pen or mouse"
                 on:pointerdown=down

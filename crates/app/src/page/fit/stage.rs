@@ -1,9 +1,10 @@
 //! Target, network and difference side by side, all through the same window.
 
 use super::super::canvas::{crop, image, nth, place, put, screen_side};
-use super::super::lab::{Lab, Pixels, lab};
+use super::super::lab::{Lab, lab};
+use super::model::Pixels;
 use super::recorded::{Recorded, is_recorded};
-use crate::protocol::DrawingKind;
+use crate::protocol::fit::DrawingKind;
 use crate::state::{Detail, Many, Part};
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -19,16 +20,16 @@ pub(super) fn Stage() -> impl IntoView {
     let lab = lab();
     let difference =
         move || lab.state.with(|state| state.view.difference && !state.hides(Part::Difference));
-    let live = move || lab.frame.with(Option::is_some);
-    let targeted = move || lab.target.with(Option::is_some);
+    let live = move || lab.fit.frame.with(Option::is_some);
+    let targeted = move || lab.fit.target.with(Option::is_some);
     let size = move || {
-        lab.target.with(|target| {
+        lab.fit.target.with(|target| {
             target.as_ref().map_or(String::new(), |t| format!("{} × {} pixels", t.width, t.height))
         })
     };
     let what = move || {
         let index = shown_object(lab);
-        lab.target.with(|target| {
+        lab.fit.target.with(|target| {
             let name = target.as_ref().and_then(|t| t.names.get(index as usize)).cloned();
             name.filter(|name| !name.is_empty()).map(|name| format!("{} · ", name.to_lowercase()))
         })
@@ -81,7 +82,7 @@ pub(super) fn palette_class(lab: Lab) -> &'static str {
 }
 
 fn net_title(lab: Lab) -> String {
-    if let Some(wave) = lab.look.with(|look| look.wave) {
+    if let Some(wave) = lab.fit.look.with(|look| look.wave) {
         return format!("Neuron {} alone", wave + 1);
     }
     match lab.state.with(|state| (state.fit.many, state.view.net)) {
@@ -92,13 +93,13 @@ fn net_title(lab: Lab) -> String {
 
 /// How large the network is, and how finely it is drawn.
 fn net_note(lab: Lab) -> String {
-    if !lab.frame.with(Option::is_some) && is_recorded(lab) {
+    if !lab.fit.frame.with(Option::is_some) && is_recorded(lab) {
         return "recorded earlier".to_owned();
     }
     let count = lab.state.with(|state| {
         let channels = if state.fit.grey { 1 } else { 3 };
         // The output is grey or not depending on the picture, which `started` knows.
-        let outputs = lab.started.with(|started| {
+        let outputs = lab.fit.started.with(|started| {
             let last = started.as_ref().and_then(|s| s.dims.rsplit('-').next()?.parse().ok());
             last.unwrap_or(channels)
         });
@@ -116,11 +117,12 @@ fn TargetCanvas() -> impl IntoView {
     let lab = lab();
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move |_| {
-        let (Some(canvas), Some(target)) = (canvas.get(), lab.target.get()) else { return };
+        let (Some(canvas), Some(target)) = (canvas.get(), lab.fit.target.get()) else { return };
         let window = window_of(lab);
         let index = shown_object(lab).min(target.count.saturating_sub(1));
-        let side = lab.look.with(|look| look.side);
+        let side = lab.fit.look.with(|look| look.side);
         let image = lab
+            .fit
             .target_pixels
             .with(|pixels| nth(pixels.as_ref()?, index, target.width, target.height));
         if let Some(image) = image {
@@ -138,8 +140,8 @@ fn NetCanvas() -> impl IntoView {
     Effect::new(move |_| {
         let Some(canvas) = canvas.get() else { return };
         let window = window_of(lab);
-        let wave = lab.look.with(|look| look.wave.is_some());
-        lab.drawings.with(|drawings| {
+        let wave = lab.fit.look.with(|look| look.wave.is_some());
+        lab.fit.drawings.with(|drawings| {
             let found = |kind| drawings.get(&kind);
             let alone = found(DrawingKind::Wave).filter(|_| wave);
             if let Some(drawing) = alone.or_else(|| found(DrawingKind::Net)) {
@@ -150,8 +152,8 @@ fn NetCanvas() -> impl IntoView {
             }
         });
         let side = screen_side(&canvas);
-        if lab.look.with_untracked(|look| look.side.abs_diff(side)) > 8 {
-            lab.look.update(|look| look.side = side);
+        if lab.fit.look.with_untracked(|look| look.side.abs_diff(side)) > 8 {
+            lab.fit.look.update(|look| look.side = side);
         }
     });
     view! { <Pane canvas label="What the network draws"/> }
@@ -164,7 +166,7 @@ fn DifferenceCanvas() -> impl IntoView {
     Effect::new(move |_| {
         let Some(canvas) = canvas.get() else { return };
         let window = window_of(lab);
-        lab.drawings.with(|drawings| {
+        lab.fit.drawings.with(|drawings| {
             let drawing = drawings.get(&DrawingKind::Difference)?;
             pixelated(lab, &canvas, drawing, window)
         });
@@ -179,7 +181,7 @@ fn pixelated(
     window: [f64; 3],
 ) -> Option<()> {
     let image = image(pixels, drawing.width, drawing.height)?;
-    crop(canvas, &image, window, lab.look.with(|look| look.side))
+    crop(canvas, &image, window, lab.fit.look.with(|look| look.side))
 }
 
 fn window_of(lab: Lab) -> [f64; 3] {

@@ -7,11 +7,11 @@ use weightlab_lab::meter::{bytes_text, count_text, duration_text};
 #[component]
 pub(super) fn Transport() -> impl IntoView {
     let lab = lab();
-    let frame = move || lab.frame.get();
+    let frame = move || lab.fit.frame.get();
     let step = move || frame().map_or(0, |frame| frame.step);
     let db = move || frame().and_then(|f| f.db).map_or("–".to_owned(), |db| format!("{db:.1}"));
     let label = move || {
-        if lab.going.get() {
+        if lab.fit.going.get() {
             "Pause"
         } else if lab.is_over() {
             "Run again"
@@ -26,7 +26,7 @@ pub(super) fn Transport() -> impl IntoView {
     };
     let nets = move || frame().map(|f| f.nets).filter(|nets| nets[1] > 1);
     let status = move || {
-        if let Some(finished) = lab.finished.get() {
+        if let Some(finished) = lab.fit.finished.get() {
             let reached = finished.reached_target;
             return if reached > 0 && finished.nets == 1 {
                 "Done: as good as you asked for.".to_owned()
@@ -40,7 +40,7 @@ pub(super) fn Transport() -> impl IntoView {
             Gpu::Waiting => "Looking for a GPU …".to_owned(),
             Gpu::Missing(_) => "No GPU: this is a recording.".to_owned(),
             Gpu::Lost { .. } => "The GPU went away.".to_owned(),
-            Gpu::Ready(_) => match lab.started.get() {
+            Gpu::Ready(_) => match lab.fit.started.get() {
                 None => "Preparing …".to_owned(),
                 Some(_) if frame().is_none_or(|frame| !frame.prepared) => {
                     "Compiling for this GPU …".to_owned()
@@ -55,7 +55,7 @@ pub(super) fn Transport() -> impl IntoView {
     Effect::new(move |_| {
         let step = step();
         let every = (most() / 5).max(1);
-        if lab.going.get_untracked() && step / every != spoken.get_value() {
+        if lab.fit.going.get_untracked() && step / every != spoken.get_value() {
             spoken.set_value(step / every);
             lab.say_standing("Running");
         }
@@ -128,7 +128,7 @@ pub(super) fn Transport() -> impl IntoView {
                 ></progress>
                 <p>
                     <span id="status">{status}</span>
-                    <span>{move || if lab.going.get() { eta() } else { String::new() }}</span>
+                    <span>{move || if lab.fit.going.get() { eta() } else { String::new() }}</span>
                 </p>
             </div>
         </div>

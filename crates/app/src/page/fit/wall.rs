@@ -2,7 +2,8 @@
 
 use super::super::canvas::{place, put};
 use super::super::lab::lab;
-use crate::protocol::{DrawingKind, mosaic};
+use crate::protocol::fit::DrawingKind;
+use crate::protocol::mosaic;
 use crate::state::Many;
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -13,11 +14,11 @@ pub(super) fn Wall() -> impl IntoView {
     let lab = lab();
     let canvas = NodeRef::<Canvas>::new();
     let count = Memo::new(move |_| {
-        lab.frame.with(|frame| frame.as_ref().map_or(0, |frame| frame.nets[1] as u32))
+        lab.fit.frame.with(|frame| frame.as_ref().map_or(0, |frame| frame.nets[1] as u32))
     });
     Effect::new(move |_| {
         let Some(canvas) = canvas.get() else { return };
-        lab.drawings.with(|drawings| put(&canvas, drawings.get(&DrawingKind::Wall)?));
+        lab.fit.drawings.with(|drawings| put(&canvas, drawings.get(&DrawingKind::Wall)?));
     });
     let choose = move |net: u32| lab.state.update(|state| state.view.net = net);
     let clicked = move |event: MouseEvent| {
@@ -66,7 +67,7 @@ pub(super) fn Wall() -> impl IntoView {
         _ => "Networks of the same picture, each from another start",
     };
     let spread = move || {
-        lab.curve.with(|curve| {
+        lab.fit.curve.with(|curve| {
             curve.last().map(|p| {
                 format!("{:.1} to {:.1} dB, half of them above {:.1}", p.low, p.high, p.middle)
             })
@@ -74,7 +75,7 @@ pub(super) fn Wall() -> impl IntoView {
     };
     let chosen = move || {
         let net = lab.state.with(|state| state.view.net);
-        let db = lab.frame.with(|frame| {
+        let db = lab.fit.frame.with(|frame| {
             frame.as_ref().and_then(|frame| frame.each.get(net as usize).copied().flatten())
         });
         match db {

@@ -2,19 +2,20 @@
 
 use super::super::canvas::{place, put, screen_side};
 use super::super::lab::{Lab, lab};
-use crate::protocol::{DrawingKind, mosaic};
+use crate::protocol::fit::DrawingKind;
+use crate::protocol::mosaic;
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use web_sys::{KeyboardEvent, PointerEvent};
 use weightlab_lab::view::Wave;
 
 fn waves(lab: Lab) -> Vec<Wave> {
-    lab.frame.with(|frame| frame.as_ref().map(|frame| frame.waves.clone())).unwrap_or_default()
+    lab.fit.frame.with(|frame| frame.as_ref().map(|frame| frame.waves.clone())).unwrap_or_default()
 }
 
 fn choose(lab: Lab, wave: Option<u32>) {
-    if lab.look.with_untracked(|look| look.wave != wave) {
-        lab.look.update(|look| look.wave = wave);
+    if lab.fit.look.with_untracked(|look| look.wave != wave) {
+        lab.fit.look.update(|look| look.wave = wave);
     }
 }
 
@@ -25,15 +26,15 @@ pub(super) fn Waves() -> impl IntoView {
     let count = Memo::new(move |_| waves(lab).len() as u32);
     Effect::new(move |_| {
         let Some(canvas) = canvas.get() else { return };
-        lab.drawings.with(|drawings| put(&canvas, drawings.get(&DrawingKind::Waves)?));
+        lab.fit.drawings.with(|drawings| put(&canvas, drawings.get(&DrawingKind::Waves)?));
         let (columns, _) = mosaic(count.get());
         // Small tiles: there may be hundreds, and waves are simple.
         let side = (screen_side(&canvas) / columns).clamp(12, 48);
-        if lab.look.with_untracked(|look| look.wave_side.abs_diff(side)) > 4 {
-            lab.look.update(|look| look.wave_side = side);
+        if lab.fit.look.with_untracked(|look| look.wave_side.abs_diff(side)) > 4 {
+            lab.fit.look.update(|look| look.wave_side = side);
         }
     });
-    on_cleanup(move || lab.look.update(|look| (look.wave, look.wave_side) = (None, 0)));
+    on_cleanup(move || lab.fit.look.update(|look| (look.wave, look.wave_side) = (None, 0)));
     let pointed = move |event: PointerEvent| {
         let Some((x, y)) = place(&event, (event.client_x(), event.client_y())) else { return };
         let (columns, rows) = mosaic(count.get_untracked());
@@ -44,7 +45,7 @@ pub(super) fn Waves() -> impl IntoView {
     let keyed = move |event: KeyboardEvent| {
         let count = count.get_untracked();
         let (columns, _) = mosaic(count);
-        let now = lab.look.with_untracked(|look| look.wave);
+        let now = lab.fit.look.with_untracked(|look| look.wave);
         let moved = |by: i64| {
             let next = now.map_or(0, |now| i64::from(now) + by);
             Some(next.clamp(0, i64::from(count) - 1) as u32)
@@ -63,7 +64,7 @@ pub(super) fn Waves() -> impl IntoView {
         }
     };
     let shown = move || {
-        let index = lab.look.with(|look| look.wave)?;
+        let index = lab.fit.look.with(|look| look.wave)?;
         Some((index, *waves(lab).get(index as usize)?))
     };
     let marker = move || {

@@ -1,25 +1,14 @@
-//! What the page and its worker say to each other.
-//!
-//! A message is one of these values as JSON beside the large parts (pixels) as buffers that are handed
-//! over, not copied. The page owns what is shown and the worker owns the GPU, the pictures and the jobs;
-//! `run` numbers the fits, so that whatever belongs to an abandoned one is recognised and dropped.
+//! Words of the Fit bench. `run` numbers the fits, so that whatever belongs to an abandoned one is recognised and
+//! dropped.
 
 use crate::state::{Detail, FitSpec, FitView, Palette};
 use serde::{Deserialize, Serialize};
-use weightlab_gpu::AdapterReport;
-use weightlab_lab::bench::Measurement;
-use weightlab_lab::check::{Case, Summary};
 use weightlab_lab::message::{Failed, Finished, Started, Warning};
 use weightlab_lab::view::{Wave, Window};
-
-/// Fingerprint of the sources; page and worker understand each other if theirs are the same.
-pub const BUILD: &str = env!("WEIGHTLAB_BUILD");
 
 /// From the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
-    /// Find a GPU, or another one after the first was lost.
-    Open,
     /// Prepare a fit, instead of the one there is.
     Fit {
         /// Its number.
@@ -40,12 +29,6 @@ pub enum Request {
         /// What to call it in messages.
         name: String,
     },
-    /// Run the conformance check.
-    Check,
-    /// Measure how fast this GPU fits.
-    Measure,
-    /// Give the device up, to see what happens then.
-    Lose,
 }
 
 /// How the page looks at a fit, and with how many pixels.
@@ -94,22 +77,6 @@ impl Look {
 /// From the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
-    /// The worker listens from now on.
-    Hello {
-        /// [`BUILD`] of the worker.
-        build: String,
-    },
-    /// There is a GPU.
-    Ready(Device),
-    /// There is none.
-    NoGpu(NoGpu),
-    /// The GPU went away.
-    Lost {
-        /// The browser's words.
-        why: String,
-        /// The step from which the fit can go on, if one was under way.
-        step: Option<u32>,
-    },
     /// What a fit is to become; its pictures come along as RGBA, one after the other.
     Target(Target),
     /// A fit is ready to run.
@@ -152,44 +119,6 @@ pub enum Reply {
         /// Why, in a sentence.
         what: String,
     },
-    /// A case of the check.
-    Case(Case),
-    /// The check is over.
-    Checked(Summary),
-    /// The check could not go on.
-    CheckFailed(Failed),
-    /// How fast this GPU fits.
-    Measured(Measurement),
-    /// The measurement could not be made.
-    MeasureFailed(Failed),
-}
-
-/// A GPU as the page describes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Device {
-    /// Adapter and limits.
-    pub adapter: AdapterReport,
-    /// Who made it and what it is, as far as the browser says.
-    pub made: String,
-    /// Whether it is a program instead of a GPU.
-    pub software: bool,
-}
-
-/// Why there is no GPU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NoGpu {
-    /// The page came over an insecure connection.
-    Insecure,
-    /// The browser has no WebGPU.
-    Absent,
-    /// The browser has WebGPU, but not in workers.
-    NotInWorkers,
-    /// The browser found no adapter that it would use.
-    NoAdapter,
-    /// There is one, but it cannot be used.
-    Unusable(String),
-    /// The worker did not start at all.
-    NoWorker(String),
 }
 
 /// What a fit is to become.
@@ -277,52 +206,4 @@ pub enum DrawingKind {
     Wave,
     /// All networks, row by row.
     Wall,
-}
-
-/// Columns and rows of a mosaic of `count` tiles: a little wider than high.
-pub fn mosaic(count: u32) -> (u32, u32) {
-    let columns = (1..=count.max(1)).find(|c| c * c >= count).unwrap_or(1);
-    (columns, count.max(1).div_ceil(columns))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mosaic_holds_all_its_tiles() {
-        for (count, shape) in [(1, (1, 1)), (2, (2, 1)), (64, (8, 8)), (32, (6, 6)), (5, (3, 2))] {
-            assert_eq!(mosaic(count), shape, "{count}");
-        }
-        for count in 1..500 {
-            let (columns, rows) = mosaic(count);
-            assert!(columns * rows >= count && columns * (rows - 1) < count);
-        }
-    }
-
-    #[test]
-    fn messages_survive_the_way() {
-        let request = Request::Fit { run: 3, spec: FitSpec::default() };
-        let text = serde_json::to_string(&request).unwrap();
-        assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
-        // JSON has no NaN or infinity: a value that is neither must be absent, not null-turned-error.
-        let frame = Frame {
-            run: 1,
-            step: 2,
-            running: true,
-            prepared: true,
-            nets: [0, 1],
-            rate: None,
-            eta_s: None,
-            db: None,
-            points: Vec::new(),
-            each: vec![None, Some(1.0)],
-            waves: Vec::new(),
-            drawings: vec![Drawing { kind: DrawingKind::Net, width: 2, height: 2 }],
-            bytes: [1, 2],
-        };
-        let reply = Reply::Frame(Box::new(frame));
-        let text = serde_json::to_string(&reply).unwrap();
-        assert_eq!(serde_json::from_str::<Reply>(&text).unwrap(), reply);
-    }
 }

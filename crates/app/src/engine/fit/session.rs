@@ -1,10 +1,12 @@
 //! One fit: its images, its job, and whether it runs.
 
-use super::Trouble;
-use super::port::Port;
 use super::shot::Camera;
+use super::tell;
+use crate::engine::desk::Trouble;
+use crate::engine::port::Port;
 use crate::palette;
-use crate::protocol::{Frame, Look, Point, Reply, Target};
+use crate::protocol;
+use crate::protocol::fit::{Frame, Look, Point, Reply, Target};
 use crate::state::{FitSpec, Many, Picture};
 use crate::web;
 use js_sys::WebAssembly::Memory;
@@ -107,7 +109,7 @@ impl Session {
             count: wanted.len() as u32,
             names: wanted.iter().map(name).collect(),
         };
-        port.reply_with(&Reply::Target(target), &[rgba]);
+        port.reply_with(&protocol::Reply::Fit(Reply::Target(target)), &[rgba]);
     }
 
     /// Begins on this GPU, or goes on there if another was lost.
@@ -120,26 +122,31 @@ impl Session {
         self.stale = true;
         self.prepared = false;
         if let Some(job) = &mut self.job {
-            return Ok(job.resume_on(gpu, self.saved.as_ref())?);
+            job.resume_on(gpu, self.saved.as_ref())?;
+            return Ok(());
         }
         let mlp = self.spec.mlp(self.images.channels).map_err(LabError::from)?;
         let store = MemStore::new();
         let mut job =
             FitJob::new(gpu, self.images.clone(), &mlp, self.spec.options(), store).await?;
         if let Some(Message::Started(started)) = job.next().await {
-            port.reply(&Reply::Started { run: self.run, started });
+            tell(port, Reply::Started { run: self.run, started });
         }
         job.limit_steps(look.slow.then_some(1));
         self.job = Some(job);
         Ok(())
     }
 
-    /// The GPU is gone; returns the step from which the fit can go on.
-    pub(super) fn lose_gpu(&mut self) -> Option<u32> {
-        self.gait = Gait::Paused;
-        (self.stale, self.prepared) = (false, true);
+    /// The step from which the fit could go on if the GPU went away now.
+    pub(super) fn resumes_at(&self) -> Option<u32> {
         (self.job.is_some() && !self.over)
             .then(|| self.saved.as_ref().map_or(0, FitCheckpoint::steps))
+    }
+
+    /// The GPU is gone.
+    pub(super) fn lose_gpu(&mut self) {
+        self.gait = Gait::Paused;
+        (self.stale, self.prepared) = (false, true);
     }
 
     /// Goes on by itself.
@@ -230,10 +237,10 @@ impl Session {
                     break;
                 }
                 Some(Message::Metric(metric)) => self.standing.note(&metric),
-                Some(Message::Warning(warning)) => port.reply(&Reply::Warning { run, warning }),
+                Some(Message::Warning(warning)) => tell(port, Reply::Warning { run, warning }),
                 Some(Message::Finished(finished)) => {
                     self.over = true;
-                    port.reply(&Reply::Finished { run, finished });
+                    tell(port, Reply::Finished { run, finished });
                     break;
                 }
                 Some(Message::Failed(failed)) => return Err(Trouble(failed)),
@@ -302,7 +309,7 @@ impl Session {
             drawings: shot.drawings,
             bytes: [gpu.live_bytes(), memory()],
         };
-        port.reply_with(&Reply::Frame(Box::new(frame)), &shot.parts);
+        port.reply_with(&protocol::Reply::Fit(Reply::Frame(Box::new(frame))), &shot.parts);
         Ok(())
     }
 }

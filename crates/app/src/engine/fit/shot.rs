@@ -1,7 +1,8 @@
 //! Drawings of networks for the page, at most as much of the time as they are worth.
 
 use crate::palette;
-use crate::protocol::{Drawing, DrawingKind, Look, mosaic};
+use crate::protocol::fit::{Drawing, DrawingKind, Look};
+use crate::protocol::mosaic;
 use crate::state::Detail;
 use web_time::{Duration, Instant};
 use weightlab_data::MemStore;

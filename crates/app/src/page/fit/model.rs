@@ -1,0 +1,269 @@
+//! The Fit bench's part of the model.
+
+use crate::page::lab::{Gpu, Lab};
+use crate::protocol::fit::{Drawing, DrawingKind, Frame, Look, Point, Reply, Request, Target};
+use crate::protocol::{self};
+use crate::state::{FitSpec, Picture, State};
+use js_sys::Array;
+use leptos::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+use wasm_bindgen::JsValue;
+use weightlab_lab::message::{Finished, Started};
+
+/// Points of the curve that are kept; beyond that every other one goes.
+const MOST_POINTS: usize = 800;
+
+/// A drawing and its pixels: RGBA.
+pub(in crate::page) type Pixels = (Drawing, JsValue);
+
+/// The fit as the page knows it.
+#[derive(Clone, Copy)]
+pub(in crate::page) struct FitModel {
+    /// Whether the user wants the fit to run.
+    pub going: RwSignal<bool>,
+    /// What the fit takes, once it is prepared.
+    pub started: RwSignal<Option<Started>>,
+    /// What it came to, once it is over.
+    pub finished: RwSignal<Option<Finished>>,
+    /// What the networks are to become.
+    pub target: RwSignal<Option<Target>>,
+    /// How the fit stands.
+    pub frame: RwSignal<Option<Arc<Frame>>>,
+    /// The curve so far.
+    pub curve: RwSignal<Vec<Point>>,
+    /// The newest drawing of each kind.
+    pub drawings: RwSignal<HashMap<DrawingKind, Pixels>, LocalStorage>,
+    /// Pixels of the targets, RGBA, one after the other.
+    pub target_pixels: RwSignal<Option<JsValue>, LocalStorage>,
+    /// Pixels on the screen that drawings are made for, and what is pointed at.
+    pub look: RwSignal<Look>,
+    run: RwSignal<u32>,
+    /// Whether to go on after a lost GPU.
+    was_going: RwSignal<bool>,
+}
+
+impl FitModel {
+    /// Of a page that was opened at `state`.
+    pub(in crate::page) fn new(state: &State) -> FitModel {
+        FitModel {
+            going: RwSignal::new(state.run),
+            started: RwSignal::new(None),
+            finished: RwSignal::new(None),
+            target: RwSignal::new(None),
+            frame: RwSignal::new(None),
+            curve: RwSignal::new(Vec::new()),
+            drawings: RwSignal::new_local(HashMap::new()),
+            target_pixels: RwSignal::new_local(None),
+            look: RwSignal::new(Look::new(&state.view)),
+            run: RwSignal::new(0),
+            was_going: RwSignal::new(false),
+        }
+    }
+}
+
+impl Lab {
+    fn send_fit(self, request: Request) {
+        self.send(&protocol::Request::Fit(request));
+    }
+
+    /// Prepares the first fit, and keeps the worker's eyes where the user looks.
+    pub(in crate::page) fn start_fit(self) {
+        self.begin();
+        // Whatever changes how one looks reaches the worker, once per change.
+        Effect::new(move |_| {
+            let mut look = self.fit.look.get();
+            self.state.with(|state| {
+                look = Look {
+                    side: look.side,
+                    wave_side: look.wave_side,
+                    wave: look.wave,
+                    dark: look.dark,
+                    ..Look::new(&state.view)
+                };
+            });
+            self.send_fit(Request::Look(look));
+        });
+    }
+
+    /// Prepares the fit that the state describes, at step 0.
+    fn begin(self) {
+        self.fit.run.update(|run| *run += 1);
+        self.fit.started.set(None);
+        self.fit.finished.set(None);
+        self.fit.frame.set(None);
+        self.fit.curve.set(Vec::new());
+        let (run, spec) =
+            (self.fit.run.get_untracked(), self.state.with_untracked(|s| s.fit.clone()));
+        self.send_fit(Request::Fit { run, spec });
+    }
+
+    /// Whether there is something to run.
+    pub(in crate::page) fn can_run(self) -> bool {
+        matches!(self.gpu.get(), Gpu::Ready(_)) && self.fit.started.with(Option::is_some)
+    }
+
+    /// As [`Lab::can_run`], for what is not drawn anew when it changes.
+    pub(in crate::page) fn can_run_untracked(self) -> bool {
+        matches!(self.gpu.get_untracked(), Gpu::Ready(_))
+            && self.fit.started.with_untracked(Option::is_some)
+    }
+
+    /// Whether there will soon be something to run.
+    pub(in crate::page) fn is_coming_untracked(self) -> bool {
+        matches!(self.gpu.get_untracked(), Gpu::Waiting | Gpu::Ready(_))
+            && !self.can_run_untracked()
+    }
+
+    /// Whether the fit is at its end.
+    pub(in crate::page) fn is_over(self) -> bool {
+        self.fit.finished.with(Option::is_some)
+    }
+
+    /// Run, or pause; anew if it is over.
+    pub(in crate::page) fn toggle(self) {
+        if self.fit.going.get_untracked() {
+            self.pause();
+        } else {
+            if self.fit.finished.with_untracked(Option::is_some) {
+                self.begin();
+            }
+            self.fit.going.set(true);
+            self.said.set("Running.".to_owned());
+            self.send_fit(Request::Run);
+        }
+    }
+
+    fn pause(self) {
+        self.fit.going.set(false);
+        self.send_fit(Request::Pause);
+        self.say_standing("Paused");
+    }
+
+    /// One update of every network.
+    pub(in crate::page) fn step(self) {
+        self.fit.going.set(false);
+        self.send_fit(Request::Step);
+    }
+
+    /// Back to step 0, standing still.
+    pub(in crate::page) fn reset(self) {
+        self.fit.going.set(false);
+        self.begin();
+        self.said.set("Reset to step 0.".to_owned());
+    }
+
+    /// Changes what is fitted, and begins anew; goes on running if it ran.
+    pub(in crate::page) fn edit(self, change: impl FnOnce(&mut FitSpec)) {
+        let before = self.state.with_untracked(|state| state.fit.clone());
+        self.state.update(|state| change(&mut state.fit));
+        if self.state.with_untracked(|state| state.fit != before) {
+            self.begin();
+        }
+    }
+
+    /// Hands the worker a picture of the user's: a file or a bitmap. Bitmaps change hands.
+    pub(in crate::page) fn offer(self, name: &str, picture: &JsValue, hand_over: bool) {
+        let parts = Array::of1(picture);
+        let transfer = if hand_over { parts.clone() } else { Array::new() };
+        let request = protocol::Request::Fit(Request::Own { name: name.to_owned() });
+        self.send_with(&request, &parts, &transfer);
+    }
+
+    /// Has a screen reader say where the fit is.
+    pub(in crate::page) fn say_standing(self, begin: &str) {
+        let frame = self.fit.frame.get_untracked();
+        let (step, db) = frame.map_or((0, None), |frame| (frame.step, frame.db));
+        let quality = db.map_or_else(String::new, |db| format!(", {db:.1} decibels"));
+        self.said.set(format!("{begin}: step {step}{quality}."));
+    }
+
+    /// The GPU is back: goes on if it ran.
+    pub(in crate::page) fn resume_fit(self) {
+        if self.fit.was_going.get_untracked() {
+            self.fit.was_going.set(false);
+            self.fit.going.set(true);
+            self.send_fit(Request::Run);
+        }
+    }
+
+    /// The GPU is gone.
+    pub(in crate::page) fn suspend_fit(self) {
+        self.fit.was_going.set(self.fit.going.get_untracked());
+        self.fit.going.set(false);
+    }
+
+    /// Takes what the worker says of the fit.
+    pub(in crate::page) fn take_fit(self, reply: Reply, parts: &Array) {
+        let fit = self.fit;
+        let current = |run: u32| run == fit.run.get_untracked();
+        match reply {
+            Reply::Target(target) if current(target.run) => {
+                fit.target_pixels.set(Some(parts.get(0)));
+                fit.target.set(Some(target));
+            }
+            Reply::Started { run, started } if current(run) => {
+                fit.started.set(Some(started));
+                if fit.going.get_untracked() {
+                    self.send_fit(Request::Run);
+                }
+            }
+            Reply::Frame(frame) if current(frame.run) => self.take_frame(*frame, parts),
+            Reply::Warning { run, warning } if current(run) => {
+                if warning.diverged.is_some() {
+                    let text = "A network diverged: its error grew without bound. A smaller learning rate \
+                                keeps it calm.";
+                    self.tell(true, text.to_owned());
+                } else {
+                    self.tell(false, warning.what);
+                }
+            }
+            Reply::Finished { run, finished } if current(run) => {
+                fit.going.set(false);
+                fit.finished.set(Some(finished));
+                self.say_standing("Finished");
+            }
+            Reply::Failed { run, failed } if current(run) => {
+                fit.going.set(false);
+                self.tell(true, format!("The fit stopped: {}.", failed.what));
+            }
+            Reply::OwnReady { .. } => {
+                // Also if the picture before was the user's own: it is another one.
+                self.state.update(|state| state.fit.picture = Picture::Own);
+                self.begin();
+            }
+            Reply::OwnRefused { what } => self.tell(true, what),
+            // Of a fit that is no longer wanted.
+            _ => {}
+        }
+    }
+
+    fn take_frame(self, frame: Frame, parts: &Array) {
+        self.fit.drawings.update(|drawings| {
+            let large = [DrawingKind::Net, DrawingKind::NetPixels];
+            if frame.drawings.iter().any(|d| large.contains(&d.kind)) {
+                drawings.retain(|kind, _| !large.contains(kind));
+            }
+            drawings.retain(|kind, _| {
+                *kind != DrawingKind::Wave || frame.drawings.iter().any(|d| d.kind == *kind)
+            });
+            for (drawing, part) in frame.drawings.iter().zip(parts.iter()) {
+                drawings.insert(drawing.kind, (*drawing, part));
+            }
+        });
+        if !frame.points.is_empty() {
+            self.fit.curve.update(|curve| {
+                curve.extend(&frame.points);
+                if curve.len() > MOST_POINTS {
+                    let last = curve.len() - 1;
+                    let mut i = 0;
+                    curve.retain(|_| {
+                        i += 1;
+                        (i - 1) % 2 == 0 || i - 1 == last
+                    });
+                }
+            });
+        }
+        self.fit.frame.set(Some(Arc::new(frame)));
+    }
+}

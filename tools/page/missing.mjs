@@ -1,0 +1,21 @@
+// The page where there is no WebGPU.
+
+import { assert, open } from './harness.mjs';
+
+export default async function missing({ runner, site, browser, shot, violations }) {
+  await runner.test('without WebGPU it says why and what to do, and shows recordings', async (use) => {
+    for (const [name, url, title] of [
+      ['no-adapter', site.url, /found no graphics card|has no WebGPU/],
+      ['insecure', `http://lab.example:${site.port}${site.folder}`, /not loaded over a secure connection/],
+    ]) {
+      const page = use(await open(browser, url));
+      await page.locator('#missing').getByText(title).waitFor({ timeout: 30_000 });
+      assert((await page.locator('#missing li').count()) > 0, 'there is nothing to do');
+      await page.locator('.film input').fill('7');
+      await page.getByText('step 500').waitFor();
+      await shot(page, `missing-${name}`);
+      const bad = await violations(page);
+      assert(bad.length === 0, `${name}: ${bad.join('; ')}`);
+    }
+  });
+}
