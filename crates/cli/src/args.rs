@@ -244,10 +244,10 @@ pub struct MergeArgs {
 pub struct ExportArgs {
     /// Folder that `fit` wrote
     pub zoo: PathBuf,
-    /// torch: a .pth file per network and splits.json; safetensors: one file
+    /// torch: a .pth file per network and splits.json; safetensors, npz: one file; zip: the zoo itself as one file
     #[arg(long, value_enum)]
     pub format: Format,
-    /// Folder (torch) or file (safetensors) to write; must not exist yet
+    /// Folder (torch) or file to write; must not exist yet
     #[arg(long)]
     pub out: PathBuf,
 }
@@ -255,7 +255,7 @@ pub struct ExportArgs {
 /// Options of `import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Folder with splits.json and .pth files, or a .safetensors file
+    /// Folder with splits.json and .pth files, or a .safetensors, .npz, .zip or .pth file
     pub path: PathBuf,
     /// Folder for the zoo
     #[arg(long, value_name = "ZOO")]
@@ -400,6 +400,10 @@ pub enum Format {
     Torch,
     /// One file with all networks
     Safetensors,
+    /// The same for NumPy
+    Npz,
+    /// The zoo itself, packed
+    Zip,
 }
 
 /// `2,32,32,1` or `2-32-32-1`.

@@ -5,6 +5,7 @@
 //! declares: memory stays within a fixed multiple of the bytes given, and whatever is wrong comes
 //! back as a typed error that names the file, the byte offset, what was expected and what to do.
 
+mod exchange;
 mod hash;
 mod signal;
 mod store;
@@ -15,6 +16,7 @@ mod zoo;
 #[cfg(not(target_arch = "wasm32"))]
 mod dir_store;
 
+pub use exchange::{ExchangeError, FileFormat, copy_zoo, export_file, import_files};
 pub use hash::blake3_hex;
 pub use signal::cifar::{CIFAR_RECORD, CIFAR_SIDE, CifarRecords, read_cifar_names, read_cifar10};
 pub use signal::error::SourceError;

@@ -114,6 +114,25 @@ impl<'a> Tensors<'a> {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.tensors.names().into_iter().map(Into::into).collect();
+        names.sort();
+        names
+    }
+
+    /// A tensor as NumPy names its type, its shape and its bytes.
+    pub fn raw(&self, name: &str) -> Result<(&'static str, &[usize], &'a [u8]), ZooError> {
+        let dtype = self.metadata.info(name).map_or(Dtype::F32, |info| info.dtype);
+        let (shape, bytes) = self.get(name, dtype)?;
+        let numpy = match dtype {
+            Dtype::I64 => "<i8",
+            Dtype::U8 => "|u1",
+            _ => "<f4",
+        };
+        Ok((numpy, shape, bytes))
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.metadata.info(name).is_some()
     }

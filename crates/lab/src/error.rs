@@ -3,7 +3,7 @@
 use crate::message::Failed;
 use crate::train::TrainProblem;
 use thiserror::Error;
-use weightlab_data::{SourceError, StoreError, TorchError, ZooError};
+use weightlab_data::{ExchangeError, SourceError, StoreError, TorchError, ZooError};
 use weightlab_gpu::GpuError;
 use weightlab_learn::NetworkError;
 use weightlab_learn::train::TrainError;
@@ -51,6 +51,9 @@ pub enum LabError {
     /// An import or export.
     #[error(transparent)]
     Torch(Box<TorchError>),
+    /// A zoo as a file, or files as a zoo.
+    #[error(transparent)]
+    Exchange(Box<ExchangeError>),
     /// The images.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -234,6 +237,17 @@ impl From<TorchError> for LabError {
     }
 }
 
+impl From<ExchangeError> for LabError {
+    fn from(error: ExchangeError) -> LabError {
+        match error {
+            ExchangeError::Zoo(error) => error.into(),
+            ExchangeError::Torch(error) => error.into(),
+            ExchangeError::Store(error) => error.into(),
+            other => LabError::Exchange(Box::new(other)),
+        }
+    }
+}
+
 impl From<TrainProblem> for LabError {
     fn from(error: TrainProblem) -> LabError {
         LabError::Train(Box::new(error))
@@ -286,6 +300,9 @@ impl LabError {
                 TorchError::Zoo(e) => zoo_hint(e),
                 _ => "check the folder: splits.json and one .pth file per network",
             },
+            LabError::Exchange(_) => {
+                "give a file that `export` wrote, or files of other programs that it lists"
+            }
             LabError::Source(SourceError::Io { source, .. }) => io_hint(source),
             LabError::Source(_) => "check the path and the files of the source",
             LabError::Dims { .. } => "leave --dims out for an architecture that fits the images",

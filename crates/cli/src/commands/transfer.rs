@@ -8,8 +8,10 @@ use anyhow::Result;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
-use weightlab_data::{DirStore, ImportOptions, SourceError, import_safetensors, import_torch};
-use weightlab_data::{export_safetensors, export_torch, is_unfinished_export};
+use weightlab_data::{
+    DirStore, FileFormat, ImportOptions, SourceError, import_files, import_torch,
+};
+use weightlab_data::{export_file, export_torch, is_unfinished_export};
 use weightlab_lab::LabError;
 use weightlab_lab::meter::{bytes_text, networks_text};
 use weightlab_nets::Convention;
@@ -24,7 +26,7 @@ pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
     let path = &args.out;
     let in_the_way = match path.read_dir() {
         Ok(mut entries) => match args.format {
-            Format::Safetensors => true,
+            Format::Safetensors | Format::Npz | Format::Zip => true,
             Format::Torch => {
                 let ours = is_unfinished_export(&DirStore::new(path)).await;
                 entries.next().is_some() && !ours.map_err(LabError::from)?
@@ -39,19 +41,23 @@ pub async fn export(out: &Out, args: &ExportArgs) -> Result<ExitCode> {
         }
         .into());
     }
-    let (nets, bytes) = match args.format {
-        Format::Torch => {
-            let root = folder_name(path)?;
-            let report =
-                export_torch(&zoo, &DirStore::new(path), &root).await.map_err(LabError::from)?;
-            warn_of_diverged(&report.diverged);
-            (report.nets, report.bytes)
-        }
-        Format::Safetensors => {
-            let bytes = export_safetensors(&zoo).await.map_err(LabError::from)?;
-            write_file(path, &bytes).await?;
-            (zoo.nets(), bytes.len() as u64)
-        }
+    let file_format = match args.format {
+        Format::Torch => None,
+        Format::Safetensors => Some(FileFormat::Safetensors),
+        Format::Npz => Some(FileFormat::Npz),
+        Format::Zip => Some(FileFormat::Zip),
+    };
+    let (nets, bytes) = if let Some(format) = file_format {
+        let name = args.zoo.file_name().map_or_else(|| "zoo".into(), |name| name.to_string_lossy());
+        let bytes = export_file(&zoo, format, &name).await.map_err(LabError::from)?;
+        write_file(path, &bytes).await?;
+        (zoo.nets(), bytes.len() as u64)
+    } else {
+        let root = folder_name(path)?;
+        let report =
+            export_torch(&zoo, &DirStore::new(path), &root).await.map_err(LabError::from)?;
+        warn_of_diverged(&report.diverged);
+        (report.nets, report.bytes)
     };
     let file = path.display().to_string();
     out.object(&json!({"exported": {"path": file, "nets": nets, "bytes": bytes}}));
@@ -94,26 +100,25 @@ pub async fn import(out: &Out, args: &ImportArgs) -> Result<ExitCode> {
     let path = &args.path;
     let is_file = path.is_file();
     let named = |name: &str| path.file_name().is_some_and(|n| n == name);
-    let one_net = path.extension().is_some_and(|e| e == "pth" || e == "pt");
-    let report = if is_file && !one_net && !named("splits.json") {
+    let report = if is_file && !named("splits.json") {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| {
             LabError::Source(SourceError::Io { path: name.clone(), action: "read", source })
         })?;
-        import_safetensors(&bytes, &name, store, &options).await.map_err(LabError::from)?.1
+        import_files(&[(name, bytes)], store, &options).await.map_err(LabError::from)?.1
     } else {
         // splits.json itself stands for the folder it lies in.
         let folder = match path.parent() {
-            Some(parent) if is_file && named("splits.json") => parent,
+            Some(parent) if is_file => parent,
             _ => path,
         };
         if !folder.join("splits.json").is_file() {
             return Err(Usage {
                 what: format!(
-                    "{}: neither a .safetensors file nor a folder with splits.json",
+                    "{}: neither a file of networks nor a folder with splits.json",
                     path.display()
                 ),
-                hint: "give the folder that holds splits.json, or a .safetensors file",
+                hint: "give the folder that holds splits.json, or a .safetensors, .npz, .zip or .pth file",
             }
             .into());
         }

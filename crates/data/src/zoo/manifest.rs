@@ -226,6 +226,12 @@ impl ZooManifest {
         }
     }
 
+    /// The names of all files but `zoo.json` itself.
+    pub fn files(&self) -> Vec<String> {
+        let others = self.targets.iter().chain(&self.beside).map(|entry| &entry.file);
+        self.shards.iter().map(|shard| &shard.file).chain(others).cloned().collect()
+    }
+
     /// Number of networks in all shards.
     pub fn nets(&self) -> u64 {
         self.shards.iter().map(|s| u64::from(s.nets)).sum()

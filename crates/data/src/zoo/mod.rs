@@ -74,10 +74,9 @@ impl<S: Store> Zoo<S> {
             Some(manifest) => manifest,
             None => return Err(ZooError::NotAZoo { store: store.describe() }),
         };
-        let others = manifest.targets.iter().chain(&manifest.beside).map(|t| &t.file);
-        for file in manifest.shards.iter().map(|s| &s.file).chain(others) {
-            if !store.exists(file).await? {
-                return Err(ZooError::Missing { file: file.clone(), store: store.describe() });
+        for file in manifest.files() {
+            if !store.exists(&file).await? {
+                return Err(ZooError::Missing { file, store: store.describe() });
             }
         }
         Ok(Zoo { store, manifest, lock: None, computing_on: None })
