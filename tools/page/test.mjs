@@ -5,21 +5,28 @@
 //
 // WebGPU runs on SwiftShader, a software GPU, so nothing here says how fast the page is elsewhere.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Runner, launch, serve, shotsIn, violations } from './harness.mjs';
 import fit from './fit.mjs';
+import lessons from './lessons.mjs';
 import missing from './missing.mjs';
 import zoo from './zoo.mjs';
 
 /** Tests by bench; those of `missing` get a browser without WebGPU. */
-const BENCHES = { fit, zoo, missing };
+const BENCHES = { fit, zoo, lessons, missing };
 
 const [dist, out, ...wanted] = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in BENCHES));
 if (!out || unknown.length > 0) {
   console.error(`usage: node test.mjs DIST OUT [${Object.keys(BENCHES).join(' | ')}]..`);
+  process.exit(2);
+}
+// The program, whose results the page's are held against.
+const weightlab = process.env.WEIGHTLAB ?? 'target/release/weightlab';
+if (!existsSync(weightlab)) {
+  console.error(`${weightlab} is not there: cargo build --release -p weightlab, or set WEIGHTLAB`);
   process.exit(2);
 }
 const site = await serve(dist);
@@ -31,7 +38,7 @@ for (const [name, tests] of Object.entries(BENCHES)) {
   const browser = await launch(
     name === 'missing' ? { gpu: false, args: ['--host-resolver-rules=MAP lab.example 127.0.0.1'] } : {},
   );
-  await tests({ runner, site, browser, scratch, shot: shotsIn(out), violations });
+  await tests({ runner, site, browser, scratch, shot: shotsIn(out), violations, weightlab });
   await browser.close();
 }
 site.close();

@@ -4,8 +4,9 @@
 //! the WebGPU device and runs the same jobs as the command line. They share the [`state`] of the page,
 //! which is its address, and the [`protocol`] in which they speak. There is no science in here.
 //!
-//! Natively only the state and the protocol exist, for their tests.
+//! Natively only the state, the protocol and the lessons exist, for their tests.
 
+pub mod lessons;
 pub mod palette;
 pub mod protocol;
 pub mod recorded;

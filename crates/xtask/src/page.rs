@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::run::{capture, command, first_line, root, run, shown, target_dir};
+use crate::run::{capture, cargo, command, first_line, root, run, shown, target_dir};
 use crate::setup::{self, Need, apt_install, cargo_tool, found, missing, npm_packages, version_in};
 
 /// Newer ones want a newer compiler than the project does.
@@ -138,10 +138,15 @@ pub fn build() -> Result<()> {
 pub fn check() -> Result<()> {
     build()?;
     weigh(&root().join(DIST))?;
-    let out = target_dir()?.join("page");
+    // The program, whose results the page's are held against.
+    run(&mut cargo(&["build", "--release", "--locked", "-p", "weightlab"]))?;
+    let target = target_dir()?;
+    let out = target.join("page");
     std::fs::create_dir_all(&out)?;
+    let program = target.join(format!("release/weightlab{}", std::env::consts::EXE_SUFFIX));
     let mut test = command("node");
-    test.arg(format!("{DIR}/test.mjs")).arg(DIST).arg(&out).env("CHROMIUM", chromium()?);
+    test.arg(format!("{DIR}/test.mjs")).arg(DIST).arg(&out);
+    test.env("CHROMIUM", chromium()?).env("WEIGHTLAB", program);
     run(&mut test).with_context(|| format!("what the browser showed is in {}", out.display()))
 }
 

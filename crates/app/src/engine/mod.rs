@@ -9,6 +9,7 @@ mod device;
 mod fit;
 mod port;
 mod shelf;
+mod storage;
 mod zoo;
 
 use crate::protocol::{BUILD, NoGpu, Reply, Request};

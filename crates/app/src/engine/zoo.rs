@@ -1,46 +1,81 @@
-//! The desk of the shelf: shows what networks a zoo has.
+//! The desk of the shelf: shows what networks a zoo has, takes zoos in and hands them out.
 
 use super::desk::{Desk, Tools, Trouble};
 use super::port::Port;
-use super::shelf::{BUILT_IN, OpenZoo};
+use super::shelf::{OpenZoo, title};
 use crate::palette;
 use crate::protocol;
-use crate::protocol::zoo::{Net, Opened, Reply, Request};
-use js_sys::Array;
+use crate::protocol::zoo::{Format, Net, Opened, Reply, Request};
+use crate::web;
+use js_sys::{Array, Uint8Array};
+use std::collections::VecDeque;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::File;
+use weightlab_data::{FileFormat, ImportOptions, MemStore, export_file, import_files};
 use weightlab_gpu::Gpu;
 use weightlab_lab::message::Failed;
+use weightlab_lab::meter::bytes_text;
 use weightlab_lab::view::{self, Window};
 
 /// Side in pixels of the pictures that networks without images are shown by.
 const SIDE: usize = 28;
+/// Most bytes of files that are taken in at once: they are unpacked in memory.
+const MAX_BYTES: f64 = 256e6;
 
 /// The desk.
 #[derive(Default)]
 pub(super) struct ZooDesk {
-    /// Zoos that are to be shown.
-    wanted: Vec<String>,
+    wishes: VecDeque<(Request, Array)>,
+}
+
+fn tell(port: &Port, reply: Reply) {
+    port.reply(&protocol::Reply::Zoo(reply));
 }
 
 impl Desk for ZooDesk {
     type Request = Request;
 
-    fn note(&mut self, request: Request, _parts: &Array) {
-        match request {
-            Request::Open { name } => self.wanted.push(name),
+    fn note(&mut self, request: Request, parts: &Array) {
+        if matches!(request, Request::Open { .. }) {
+            // Only the zoo that is wanted now.
+            self.wishes.retain(|(wish, _)| !matches!(wish, Request::Open { .. }));
         }
+        self.wishes.push_back((request, parts.clone()));
     }
 
     async fn work(&mut self, tools: &mut Tools<'_>) -> Result<bool, Trouble> {
-        let Some(name) = self.wanted.pop() else { return Ok(false) };
-        self.wanted.retain(|other| *other != name);
-        match tools.shelf.get(&name).await {
-            Ok(open) => {
-                let (opened, pixels) = show(&open, tools.gpu.as_ref()).await?;
-                tools.port.reply_with(&protocol::Reply::Zoo(Reply::Opened(opened)), &[pixels]);
-            }
-            Err(what) => {
-                tools.port.reply(&protocol::Reply::Zoo(Reply::Refused { name, what }));
-            }
+        let Some((wish, parts)) = self.wishes.pop_front() else { return Ok(false) };
+        let port = tools.port.clone();
+        let changed = !matches!(wish, Request::Open { .. } | Request::Export { .. });
+        let outcome = match wish {
+            Request::List => Ok(()),
+            Request::Open { name } => match tools.shelf.get(&name).await {
+                Ok(open) => {
+                    let (opened, pixels) = show(&open, tools.gpu.as_ref()).await?;
+                    port.reply_with(&protocol::Reply::Zoo(Reply::Opened(opened)), &[pixels]);
+                    Ok(())
+                }
+                Err(what) => {
+                    tell(&port, Reply::Missing { name, what });
+                    Ok(())
+                }
+            },
+            Request::Import => import(&parts, tools).await,
+            Request::Export { name, format } => export(&name, format, tools).await,
+            Request::Delete { name } => match tools.shelf.delete(&name).await {
+                Ok(()) => {
+                    tell(&port, Reply::Deleted { name });
+                    Ok(())
+                }
+                Err(what) => Err(what),
+            },
+        };
+        if let Err(what) = outcome {
+            tell(&port, Reply::Refused { what });
+        }
+        if changed {
+            tell(&port, Reply::Shelf(tools.shelf.list().await));
         }
         Ok(true)
     }
@@ -49,17 +84,73 @@ impl Desk for ZooDesk {
 
     fn fail(&mut self, failed: Failed, port: &Port) {
         let what = format!("The networks could not be drawn: {}.", failed.what);
-        port.reply(&protocol::Reply::Zoo(Reply::Refused { name: String::new(), what }));
+        tell(port, Reply::Refused { what });
     }
+}
+
+/// Files of the user's become a zoo on the shelf.
+async fn import(parts: &Array, tools: &mut Tools<'_>) -> Result<(), String> {
+    let given: Vec<File> = parts.iter().filter_map(|part| part.dyn_into().ok()).collect();
+    let bytes: f64 = given.iter().map(|file| file.size()).sum();
+    let first = given.first().map(File::name).unwrap_or_default();
+    if bytes > MAX_BYTES {
+        return Err(format!(
+            "“{first}” has {}; up to {} can be taken in here. The program `weightlab import` takes any size.",
+            bytes_text(bytes as u64),
+            bytes_text(MAX_BYTES as u64)
+        ));
+    }
+    let mut files = Vec::new();
+    for file in given {
+        let buffer = JsFuture::from(file.array_buffer()).await;
+        let buffer = buffer.map_err(|error| {
+            format!("“{}” cannot be read ({}).", file.name(), web::words(&error))
+        })?;
+        files.push((file.name(), Uint8Array::new(&buffer).to_vec()));
+    }
+    let options = ImportOptions::default();
+    let (zoo, report) = import_files(&files, MemStore::new(), &options)
+        .await
+        .map_err(|error| format!("These are no networks that can be read here. {error}."))?;
+    drop(files);
+    let stem = first.rsplit_once('.').map_or(first.as_str(), |(stem, _)| stem);
+    let name = tools.shelf.put(stem, &zoo).await?;
+    let mut notes = Vec::new();
+    if let Some(assumed) = report.assumed {
+        notes.push(format!(
+            "The file does not say under which convention its networks were made; {} is assumed.",
+            assumed.name()
+        ));
+    }
+    if report.unlabelled > 0 {
+        notes.push(format!("{} networks have no class.", report.unlabelled));
+    }
+    tell(&tools.port, Reply::Imported { name, nets: report.nets, notes });
+    Ok(())
+}
+
+async fn export(name: &str, format: Format, tools: &mut Tools<'_>) -> Result<(), String> {
+    let open = tools.shelf.get(name).await?;
+    let format = match format {
+        Format::Zip => FileFormat::Zip,
+        Format::Safetensors => FileFormat::Safetensors,
+        Format::Npz => FileFormat::Npz,
+        Format::Torch => FileFormat::Torch,
+    };
+    let bytes = export_file(&open.zoo, format, name)
+        .await
+        .map_err(|error| format!("“{name}” could not be packed: {error}."))?;
+    let file = format!("{name}{}", format.suffix());
+    tools.port.reply_with(&protocol::Reply::Zoo(Reply::Exported { file }), &[bytes]);
+    Ok(())
 }
 
 /// What is known of the networks, and a picture of each: the image it was fitted to, else what it draws.
 async fn show(open: &OpenZoo, gpu: Option<&Gpu>) -> Result<(Opened, Vec<u8>), Trouble> {
     let (manifest, mlp, nets) = (open.manifest(), open.mlp(), &open.nets);
-    let title = BUILT_IN.iter().find(|(name, ..)| *name == open.name);
     let mut opened = Opened {
         name: open.name.clone(),
-        title: title.map_or_else(|| open.name.clone(), |(_, _, title)| (*title).to_owned()),
+        title: title(&open.name).to_owned(),
         dims: mlp.dims_text(),
         convention: mlp.convention().map(|c| c.name().to_owned()),
         hidden: mlp.dims[1..mlp.dims.len() - 1].iter().map(|&w| w as u32).collect(),

@@ -53,14 +53,7 @@ pub(super) fn follow(lab: Lab) {
         if lab.state.with_untracked(|now| *now == state) {
             return;
         }
-        let spec = state.fit.clone();
-        let run = state.run;
-        lab.state.update(|now| {
-            let fit = now.fit.clone();
-            *now = State { fit, ..state };
-        });
-        lab.fit.going.set(run);
-        lab.edit(|fit| *fit = spec);
+        lab.go_to(state);
         for problem in problems {
             lab.tell(true, problem);
         }

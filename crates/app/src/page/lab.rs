@@ -4,8 +4,9 @@
 use super::fit::model::FitModel;
 use super::wire::{Incoming, Wire};
 use super::zoo::model::ZooModel;
+use crate::lessons::TOURS;
 use crate::protocol::{Device, NoGpu, Reply, Request};
-use crate::state::State;
+use crate::state::{Lesson, State};
 use crate::web;
 use js_sys::Array;
 use leptos::prelude::*;
@@ -98,6 +99,26 @@ impl Lab {
         lab.start_fit();
         lab.start_zoo();
         lab
+    }
+
+    /// Sets the whole lab up as an address does.
+    pub(super) fn go_to(self, state: State) {
+        let (run, same) = (state.run, self.state.with_untracked(|now| now.fit == state.fit));
+        self.state.set(state);
+        self.go_to_fit(run, same);
+    }
+
+    /// Sets the lab up for a step of a lesson.
+    pub(super) fn go_to_step(self, lesson: Lesson) {
+        let step = TOURS.get(lesson.tour).and_then(|tour| tour.steps.get(lesson.step));
+        if let Some(step) = step {
+            // The lessons' own addresses have no mistakes: a test reads them all.
+            let (state, _none) = State::from_fragment(step.state);
+            let run = state.run;
+            self.state.set(State { lesson: Some(lesson), ..state });
+            // From the start, also if the fit is the one there was.
+            self.go_to_fit(run, false);
+        }
     }
 
     /// Sends a request.

@@ -7,6 +7,7 @@ mod fit;
 mod help;
 mod keys;
 mod lab;
+mod lessons;
 mod wire;
 mod zoo;
 
@@ -94,9 +95,11 @@ fn App() -> impl IntoView {
         </header>
         <Notices/>
         <main id="bench" tabindex="-1">
+            <lessons::LessonPanel/>
             {move || match bench.get() {
                 Bench::Fit => view! { <fit::FitBench/> }.into_any(),
                 Bench::Zoo => view! { <zoo::ZooBench/> }.into_any(),
+                Bench::Lessons => view! { <lessons::LessonsBench/> }.into_any(),
             }}
         </main>
         <footer>

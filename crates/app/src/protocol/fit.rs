@@ -29,6 +29,11 @@ pub enum Request {
         /// What to call it in messages.
         name: String,
     },
+    /// Put the networks of the fit, which is over, on the shelf of zoos.
+    Keep {
+        /// What to call the zoo.
+        name: String,
+    },
 }
 
 /// How the page looks at a fit, and with how many pixels.
@@ -116,6 +121,16 @@ pub enum Reply {
     },
     /// It could not be read.
     OwnRefused {
+        /// Why, in a sentence.
+        what: String,
+    },
+    /// The networks are on the shelf.
+    Kept {
+        /// The zoo's name.
+        name: String,
+    },
+    /// They could not be kept.
+    KeepRefused {
         /// Why, in a sentence.
         what: String,
     },

@@ -4,12 +4,14 @@
 //! usual are left out, and nonsense becomes a sentence and the usual value.
 
 mod fit;
+mod lesson;
 mod table;
 
 pub use fit::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Picture, SIDES, WIDTHS};
+pub use lesson::Lesson;
 
 use serde::{Deserialize, Serialize};
-use table::{Choice, Codec, Fields, Name, Reader, SWITCH, Whole, Writer};
+use table::{Choice, Codec, Fields, Name, OrNone, Reader, SWITCH, Whole, Writer};
 
 /// A bench of the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,17 +20,20 @@ pub enum Bench {
     Fit,
     /// The networks there are.
     Zoo,
+    /// Guided tours.
+    Lessons,
 }
 
 impl Bench {
     /// Every bench there is, in the order of the tabs.
-    pub const ALL: &[Bench] = &[Bench::Fit, Bench::Zoo];
+    pub const ALL: &[Bench] = &[Bench::Fit, Bench::Zoo, Bench::Lessons];
 
     /// The name on its tab.
     pub fn title(self) -> &'static str {
         match self {
             Bench::Fit => "Fit",
             Bench::Zoo => "Zoo",
+            Bench::Lessons => "Lessons",
         }
     }
 }
@@ -60,19 +65,24 @@ pub enum Part {
     Device,
 }
 
-const PARTS: Choice<Part> = Choice(&[
-    ("tabs", Part::Tabs),
-    ("intro", Part::Intro),
-    ("picture", Part::Picture),
-    ("network", Part::Network),
-    ("many", Part::Many),
-    ("chart", Part::Chart),
-    ("waves", Part::Waves),
-    ("difference", Part::Difference),
-    ("view", Part::View),
-    ("share", Part::Share),
-    ("device", Part::Device),
-]);
+impl Part {
+    /// Every one with its name in addresses.
+    pub const ALL: &[(&str, Part)] = &[
+        ("tabs", Part::Tabs),
+        ("intro", Part::Intro),
+        ("picture", Part::Picture),
+        ("network", Part::Network),
+        ("many", Part::Many),
+        ("chart", Part::Chart),
+        ("waves", Part::Waves),
+        ("difference", Part::Difference),
+        ("view", Part::View),
+        ("share", Part::Share),
+        ("device", Part::Device),
+    ];
+}
+
+const PARTS: Choice<Part> = Choice(Part::ALL);
 
 /// Names of parts with commas between them.
 struct Parts;
@@ -89,12 +99,18 @@ impl Codec<Vec<Part>> for Parts {
     }
 }
 
-const BENCHES: Choice<Bench> = Choice(&[("fit", Bench::Fit), ("zoo", Bench::Zoo)]);
+const BENCHES: Choice<Bench> =
+    Choice(&[("fit", Bench::Fit), ("zoo", Bench::Zoo), ("lessons", Bench::Lessons)]);
 
 /// The zoo that comes with the page for looking at: its networks were never learnt from.
 const USUAL_ZOO: &str = "test";
 /// Most networks of a zoo that an address can point into.
 pub const MOST_NETS: u64 = 1_000_000;
+
+/// The nearest to `text` that a zoo can be called: letters, digits, spaces and ` -_.()`.
+pub fn zoo_name(text: &str) -> String {
+    Name::nearest(text)
+}
 
 /// What an address holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +127,8 @@ pub struct State {
     pub net: u32,
     /// Whether it begins to run by itself.
     pub run: bool,
+    /// Which step of a lesson one is at.
+    pub lesson: Option<Lesson>,
     /// What is hidden.
     pub hide: Vec<Part>,
 }
@@ -124,6 +142,7 @@ impl Default for State {
             zoo: USUAL_ZOO.to_owned(),
             net: 0,
             run: false,
+            lesson: None,
             hide: Vec::new(),
         }
     }
@@ -138,6 +157,7 @@ impl State {
         io.field("zoo", &Name, &mut self.zoo, &usual.zoo);
         io.field("of", &Whole(0, MOST_NETS), &mut self.net, &usual.net);
         io.field("run", &SWITCH, &mut self.run, &usual.run);
+        io.field("lesson", &OrNone(lesson::Lessons), &mut self.lesson, &usual.lesson);
         io.field("hide", &Parts, &mut self.hide, &usual.hide);
     }
 
@@ -184,6 +204,7 @@ mod tests {
     #[test]
     fn a_link_leads_to_the_state_it_was_made_from() {
         let mut state = State { run: true, net: 179, ..State::default() };
+        state.lesson = Some(Lesson { tour: 1, step: 2 });
         (state.bench, state.zoo) = (Bench::Zoo, "my zoo (2)".to_owned());
         state.hide = vec![Part::Network, Part::Device];
         state.fit = FitSpec {
@@ -233,6 +254,9 @@ mod tests {
             "zoom=-3",
             "zoo=../etc",
             "of=-1",
+            "lesson=picture:0",
+            "lesson=picture:99",
+            "lesson=nothing:1",
         ];
         for text in nonsense {
             let (state, problems) = State::from_fragment(text);

@@ -24,6 +24,8 @@ pub(super) struct FitDesk {
     own: Option<ImageSet>,
     /// A picture that is to be read.
     offered: Option<(String, JsValue)>,
+    /// What the networks are to be kept as.
+    keep: Option<String>,
     /// A fit that is to begin.
     wanted: Option<(u32, FitSpec)>,
 }
@@ -36,6 +38,7 @@ impl Default for FitDesk {
             placed: false,
             own: None,
             offered: None,
+            keep: None,
             wanted: None,
         }
     }
@@ -80,6 +83,7 @@ impl Desk for FitDesk {
                 self.look = look;
                 session.into_iter().for_each(|s| s.look_anew(&self.look));
             }
+            Request::Keep { name } => self.keep = Some(name),
             Request::Own { name } => self.offered = Some((name, parts.get(0))),
         }
     }
@@ -97,6 +101,18 @@ impl Desk for FitDesk {
                     (self.session, self.placed) = (Some(session), false);
                 }
                 Err(Trouble(failed)) => tell(port, Reply::Failed { run, failed }),
+            }
+            return Ok(true);
+        }
+        if let Some(name) = self.keep.take() {
+            if let Some(zoo) = self.session.as_ref().and_then(Session::zoo) {
+                tell(
+                    port,
+                    match tools.shelf.put(&name, zoo).await {
+                        Ok(name) => Reply::Kept { name },
+                        Err(what) => Reply::KeepRefused { what },
+                    },
+                );
             }
             return Ok(true);
         }

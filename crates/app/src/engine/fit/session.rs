@@ -12,7 +12,7 @@ use crate::web;
 use js_sys::WebAssembly::Memory;
 use wasm_bindgen::JsCast;
 use web_time::{Duration, Instant};
-use weightlab_data::{ImageSet, MemStore, SourceOptions};
+use weightlab_data::{ImageSet, MemStore, SourceOptions, Zoo};
 use weightlab_gpu::Gpu;
 use weightlab_lab::fit::FitCheckpoint;
 use weightlab_lab::message::{Metric, Progress};
@@ -141,6 +141,11 @@ impl Session {
     pub(super) fn resumes_at(&self) -> Option<u32> {
         (self.job.is_some() && !self.over)
             .then(|| self.saved.as_ref().map_or(0, FitCheckpoint::steps))
+    }
+
+    /// The networks, once all are fitted.
+    pub(super) fn zoo(&self) -> Option<&Zoo<MemStore>> {
+        self.job.as_ref().filter(|_| self.over).map(FitJob::zoo)
     }
 
     /// The GPU is gone.

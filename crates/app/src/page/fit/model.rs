@@ -3,12 +3,13 @@
 use crate::page::lab::{Gpu, Lab};
 use crate::protocol::fit::{Drawing, DrawingKind, Frame, Look, Point, Reply, Request, Target};
 use crate::protocol::{self};
-use crate::state::{FitSpec, Picture, State};
+use crate::state::{FitSpec, Many, Picture, State};
 use js_sys::Array;
 use leptos::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 use wasm_bindgen::JsValue;
+use weightlab_lab::builtin::PHOTOS;
 use weightlab_lab::message::{Finished, Started};
 
 /// Points of the curve that are kept; beyond that every other one goes.
@@ -178,6 +179,31 @@ impl Lab {
         self.said.set(format!("{begin}: step {step}{quality}."));
     }
 
+    /// The state has been set as a whole; `same` says that the fit is the one there was.
+    pub(in crate::page) fn go_to_fit(self, run: bool, same: bool) {
+        let goes = self.fit.going.get_untracked();
+        if !same {
+            self.fit.going.set(run);
+            self.begin();
+        } else if run != goes {
+            self.toggle();
+        }
+    }
+
+    /// Puts the networks of the fit, which is over, on the shelf of zoos.
+    pub(in crate::page) fn keep(self) {
+        let name = match self.state.with_untracked(|state| (state.fit.many, state.fit.picture)) {
+            (Many::Set, _) => "clothes".to_owned(),
+            (_, Picture::Photo(which)) => PHOTOS.get(which).map_or("photo", |p| p.0).to_owned(),
+            (_, Picture::Own) => "my picture".to_owned(),
+            (_, Picture::Fashion(_)) => {
+                let name = self.fit.target.with_untracked(|t| t.as_ref()?.names.first().cloned());
+                name.unwrap_or_else(|| "piece of clothing".to_owned())
+            }
+        };
+        self.send_fit(Request::Keep { name });
+    }
+
     /// The GPU is back: goes on if it ran.
     pub(in crate::page) fn resume_fit(self) {
         if self.fit.was_going.get_untracked() {
@@ -232,7 +258,11 @@ impl Lab {
                 self.state.update(|state| state.fit.picture = Picture::Own);
                 self.begin();
             }
-            Reply::OwnRefused { what } => self.tell(true, what),
+            Reply::Kept { name } => self.tell(
+                false,
+                format!("Kept as the zoo “{name}”, which the other benches can take from now on."),
+            ),
+            Reply::OwnRefused { what } | Reply::KeepRefused { what } => self.tell(true, what),
             // Of a fit that is no longer wanted.
             _ => {}
         }

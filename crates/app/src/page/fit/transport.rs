@@ -88,6 +88,11 @@ pub(super) fn Transport() -> impl IntoView {
                 >
                     "Reset"
                 </button>
+                <Show when=move || lab.is_over()>
+                    <button id="keep" title="Puts the networks on the Zoo bench" on:click=move |_| lab.keep()>
+                        "Keep"
+                    </button>
+                </Show>
                 <label class="switch slow">
                     <input
                         type="checkbox"

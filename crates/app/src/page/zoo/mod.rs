@@ -2,11 +2,13 @@
 
 pub(super) mod model;
 pub(super) mod picker;
+mod shelf;
 
 use super::lab::lab;
 use crate::state::Part;
 use leptos::prelude::*;
 use picker::{ClassMenu, Picker};
+use shelf::Shelf;
 
 #[component]
 pub(super) fn ZooBench() -> impl IntoView {
@@ -56,6 +58,9 @@ pub(super) fn ZooBench() -> impl IntoView {
                 />
                 <p class="note" id="zoo-net" aria-live="polite">{of_it}</p>
             </section>
+            <aside class="settings" aria-label="Zoos">
+                <Shelf/>
+            </aside>
         </div>
     }
 }

@@ -1,15 +1,16 @@
-//! The part of the model that knows the zoo on the table: the one that benches take networks from.
+//! The part of the model that knows the zoos: those on the shelf, and the one on the table, from which benches take networks.
 
 use crate::page::lab::Lab;
-use crate::protocol::zoo::{Opened, Reply, Request};
+use crate::protocol::zoo::{Format, Opened, Reply, Request, Shelved};
 use crate::protocol::{self};
 use crate::state::Bench;
 use js_sys::Array;
 use leptos::prelude::*;
 use std::sync::Arc;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Blob, FileList, HtmlAnchorElement, Url};
 
-/// The zoo as the page knows it.
+/// The zoos as the page knows them.
 #[derive(Clone, Copy)]
 pub(in crate::page) struct ZooModel {
     /// The zoo that is open.
@@ -18,6 +19,10 @@ pub(in crate::page) struct ZooModel {
     pub pixels: RwSignal<Option<JsValue>, LocalStorage>,
     /// Why there is none, in a sentence.
     pub refused: RwSignal<Option<String>>,
+    /// What zoos there are.
+    pub shelf: RwSignal<Option<Shelved>>,
+    /// Whether files are being taken in or handed out.
+    pub busy: RwSignal<bool>,
 }
 
 impl ZooModel {
@@ -26,6 +31,8 @@ impl ZooModel {
             opened: RwSignal::new(None),
             pixels: RwSignal::new_local(None),
             refused: RwSignal::new(None),
+            shelf: RwSignal::new(None),
+            busy: RwSignal::new(false),
         }
     }
 
@@ -59,20 +66,104 @@ impl Lab {
         });
     }
 
+    /// Asks what zoos there are: another tab may have changed them.
+    pub(in crate::page) fn list_zoos(self) {
+        self.send_zoo(Request::List);
+    }
+
+    /// Puts a zoo on the table.
+    pub(in crate::page) fn choose_zoo(self, name: &str) {
+        self.state.update(|state| {
+            if state.zoo != name {
+                name.clone_into(&mut state.zoo);
+                state.net = 0;
+            }
+        });
+    }
+
+    /// Takes files in as a zoo.
+    pub(in crate::page) fn import_zoo(self, files: &FileList) {
+        let parts: Array =
+            (0..files.length()).filter_map(|i| files.get(i)).map(JsValue::from).collect();
+        if parts.length() > 0 {
+            self.zoo.busy.set(true);
+            self.send_with(&protocol::Request::Zoo(Request::Import), &parts, &Array::new());
+        }
+    }
+
+    /// Has the browser save a zoo as a file.
+    pub(in crate::page) fn export_zoo(self, name: String, format: Format) {
+        self.zoo.busy.set(true);
+        self.send_zoo(Request::Export { name, format });
+    }
+
+    /// Deletes a zoo of the user's.
+    pub(in crate::page) fn delete_zoo(self, name: String) {
+        self.send_zoo(Request::Delete { name });
+    }
+
     /// Takes what the worker says of zoos.
     pub(in crate::page) fn take_zoo(self, reply: Reply, parts: &Array) {
         match reply {
+            Reply::Shelf(shelf) => {
+                self.zoo.busy.set(false);
+                self.zoo.shelf.set(Some(shelf));
+            }
             Reply::Opened(opened) => {
                 // Another may be wanted by now.
                 if self.state.with_untracked(|state| state.zoo == opened.name) {
+                    let last = opened.nets.len().saturating_sub(1) as u32;
+                    if self.state.with_untracked(|state| state.net > last) {
+                        self.state.update(|state| state.net = last);
+                    }
                     self.zoo.pixels.set(Some(parts.get(0)));
                     self.zoo.opened.set(Some(Arc::new(opened)));
                 }
             }
-            Reply::Refused { what, .. } => {
-                self.zoo.refused.set(Some(what.clone()));
+            Reply::Missing { name, what } => {
+                if self.state.with_untracked(|state| state.zoo == name) {
+                    self.zoo.refused.set(Some(what.clone()));
+                    self.tell(true, what);
+                }
+            }
+            Reply::Imported { name, nets, notes } => {
+                self.choose_zoo(&name);
+                self.tell(false, format!("“{name}” is here: {nets} networks. {}", notes.join(" ")));
+            }
+            Reply::Exported { file } => {
+                self.zoo.busy.set(false);
+                if save(&file, &parts.get(0)).is_none() {
+                    self.tell(true, format!("This browser does not save “{file}”."));
+                }
+            }
+            Reply::Deleted { name } => {
+                self.tell(false, format!("“{name}” is deleted."));
+                if self.state.with_untracked(|state| state.zoo == name) {
+                    self.choose_zoo("test");
+                }
+            }
+            Reply::Refused { what } => {
+                self.zoo.busy.set(false);
                 self.tell(true, what);
             }
         }
     }
+}
+
+/// Has the browser save bytes as a file.
+fn save(name: &str, bytes: &JsValue) -> Option<()> {
+    let blob = Blob::new_with_u8_array_sequence(&Array::of1(bytes)).ok()?;
+    let address = Url::create_object_url_with_blob(&blob).ok()?;
+    let link: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
+    link.set_href(&address);
+    link.set_download(name);
+    link.click();
+    // The browser reads it at once, but not before this ends.
+    set_timeout(
+        move || {
+            let _forgotten = Url::revoke_object_url(&address);
+        },
+        std::time::Duration::from_secs(60),
+    );
+    Some(())
 }
