@@ -6,7 +6,7 @@ use common::{gpu, zoo};
 use pollster::block_on;
 use weightlab_data::{MemStore, Shard, Store, Zoo, ZooManifest};
 use weightlab_gpu::Gpu;
-use weightlab_lab::augment::{Finished, Started};
+use weightlab_lab::augment::{Finished, Started, trial};
 use weightlab_lab::derive::ids;
 use weightlab_lab::{AugmentJob, AugmentOptions, Job, Message};
 use weightlab_nets::symmetry::{Op, augment};
@@ -160,4 +160,31 @@ fn a_job_that_is_dropped_leaves_a_zoo_that_says_so() {
     while block_on(again.next()).is_some() {}
     drop(again);
     assert!(block_on(Zoo::open(store)).unwrap().manifest().is_complete());
+}
+
+#[test]
+fn a_trial_is_what_the_job_does_to_that_network() {
+    let (gpu, zoo) = (gpu(), zoo());
+    let all = block_on(zoo.load_all()).unwrap();
+    for (texts, words) in [
+        (vec!["siren-negation", "rotate:degrees=20"], [" neurons are affected", "an angle of "]),
+        (vec!["masking", "translate:depth=first"], [" numbers become 0", "bias of layer 1"]),
+    ] {
+        let (new, started, _) = run(&gpu, &zoo, &texts);
+        let back = block_on(new.load_all()).unwrap();
+        let net = 5;
+        let trial =
+            block_on(trial(&gpu, zoo.manifest(), all.net(net), ids(&all)[net], &options(&texts)))
+                .unwrap();
+        assert_eq!(trial.params, back.net(net));
+        let changed = trial.params.iter().zip(all.net(net)).filter(|(x, y)| x != y).count();
+        assert_eq!((trial.changed, trial.points as u64), (changed, started.points));
+        assert!(trial.ops[0].max.is_some() && trial.overall.max.is_some());
+        assert!(trial.ops[1].max_on_moved_input.unwrap() < 1e-4, "{:?}", trial.ops);
+        for (said, words) in trial.draws.iter().zip(words) {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+    let none = block_on(trial(&gpu, zoo.manifest(), all.net(0), ids(&all)[0], &options(&[])));
+    assert!(none.unwrap_err().is_usage());
 }

@@ -70,6 +70,11 @@ impl Meter {
         }
     }
 
+    /// The architecture.
+    pub(super) fn mlp(&self) -> &Mlp {
+        &self.mlp
+    }
+
     /// A new batch: networks `[nets, P]`, not augmented yet.
     pub(super) async fn begin(
         &mut self,

@@ -4,6 +4,7 @@
 //! network alone, so it does not matter how the work is cut.
 
 mod change;
+mod trial;
 
 use crate::derive::{Derivation, DerivedZoo, NetReader, ids, nets_at_once};
 use crate::error::LabError;
@@ -15,10 +16,11 @@ use change::Meter;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::VecDeque;
-use weightlab_data::{Shard, Store, Zoo, ZooManifest};
+pub use trial::{Trial, trial};
+use weightlab_data::{Store, Zoo, ZooManifest};
 use weightlab_gpu::Gpu;
 use weightlab_nets::symmetry::{Augmenter, Draws, Effect, Op};
-use weightlab_nets::{Mlp, NetBatch, evaluate_bytes, image_grid};
+use weightlab_nets::{Mlp, NetBatch, NetId, evaluate_bytes, image_grid};
 
 /// More than a preserving operation may change outputs, as a share of their range: ten times what is
 /// promised, so far beyond rounding.
@@ -97,7 +99,6 @@ pub struct AugmentJob<'a, A: Store, S: Store> {
     reader: NetReader<'a, A>,
     out: DerivedZoo<S>,
     options: AugmentOptions,
-    mlp: Mlp,
     augmenter: Augmenter,
     per_batch: usize,
     meter: Meter,
@@ -160,7 +161,6 @@ impl<'a, A: Store, S: Store> AugmentJob<'a, A, S> {
             reader,
             out,
             options,
-            mlp,
             augmenter,
             per_batch,
             psnr_before: Vec::new(),
@@ -186,42 +186,15 @@ impl<'a, A: Store, S: Store> AugmentJob<'a, A, S> {
         let positions: Vec<u64> = (first..nets.min(first + self.per_batch as u64)).collect();
         let mut shard = self.reader.read(&positions).await?;
         self.psnr_before.extend(&shard.psnr);
-        shard.params = self.augment(&shard, first).await?;
+        let (options, ids) = (&self.options, ids(&shard));
+        let (augmenter, meter) = (&mut self.augmenter, &mut self.meter);
+        shard.params =
+            run(&self.gpu, augmenter, meter, options, &shard.params, &ids, first).await?;
         let written = self.out.push(shard).await?;
         self.queue.extend(written.checkpoints.into_iter().map(Message::Checkpoint));
         let progress = self.clock.progress(self.out.nets(), nets, written.psnr.median);
         self.queue.push_back(Message::Progress(progress));
         Ok(())
-    }
-
-    /// New parameters, `[nets, P]`; every operation is measured on the way.
-    async fn augment(&mut self, shard: &Shard, first: u64) -> Result<Vec<f32>, LabError> {
-        let gpu = &self.gpu;
-        let ids = ids(shard);
-        let mut now = NetBatch::upload(gpu, &self.mlp, &shard.params, &ids)?;
-        let mut next = NetBatch::upload(gpu, &self.mlp, &shard.params, &ids)?;
-        let mut params = shard.params.clone();
-        self.meter.begin(gpu, &params, &ids).await?;
-        for (position, op) in self.options.ops.iter().enumerate() {
-            let mut recording = gpu.record();
-            let draws = Draws::Seeded { seed: self.options.seed, position: position as u32 };
-            self.augmenter.record(&mut recording, op, draws, &now, &next)?;
-            recording.submit()?;
-            let after = next.read().await?;
-            if let Some(at) = after.iter().position(|x| !x.is_finite()) {
-                let (net, at) = (at / self.mlp.param_count(), at % self.mlp.param_count());
-                return Err(LabError::BecameNotFinite {
-                    operation: op.to_string(),
-                    net: first + net as u64,
-                    layer: self.mlp.locate(at).0,
-                });
-            }
-            self.meter.see(gpu, position, op, &params, &after).await?;
-            params = after;
-            std::mem::swap(&mut now, &mut next);
-        }
-        self.meter.end();
-        Ok(params)
     }
 
     fn finish(&mut self) {
@@ -280,6 +253,43 @@ impl<A: Store, S: Store> Job for AugmentJob<'_, A, S> {
             }
         }
     }
+}
+
+/// New parameters, `[nets, P]`, of networks from position `first` on; every operation is measured on the way.
+async fn run(
+    gpu: &Gpu,
+    augmenter: &mut Augmenter,
+    meter: &mut Meter,
+    options: &AugmentOptions,
+    params: &[f32],
+    ids: &[NetId],
+    first: u64,
+) -> Result<Vec<f32>, LabError> {
+    let mlp = meter.mlp().clone();
+    let mut now = NetBatch::upload(gpu, &mlp, params, ids)?;
+    let mut next = NetBatch::upload(gpu, &mlp, params, ids)?;
+    let mut params = params.to_vec();
+    meter.begin(gpu, &params, ids).await?;
+    for (position, op) in options.ops.iter().enumerate() {
+        let mut recording = gpu.record();
+        let draws = Draws::Seeded { seed: options.seed, position: position as u32 };
+        augmenter.record(&mut recording, op, draws, &now, &next)?;
+        recording.submit()?;
+        let after = next.read().await?;
+        if let Some(at) = after.iter().position(|x| !x.is_finite()) {
+            let (net, at) = (at / mlp.param_count(), at % mlp.param_count());
+            return Err(LabError::BecameNotFinite {
+                operation: op.to_string(),
+                net: first + net as u64,
+                layer: mlp.locate(at).0,
+            });
+        }
+        meter.see(gpu, position, op, &params, &after).await?;
+        params = after;
+        std::mem::swap(&mut now, &mut next);
+    }
+    meter.end();
+    Ok(params)
 }
 
 fn planned(ops: &[Op]) -> Vec<Planned> {

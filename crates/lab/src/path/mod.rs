@@ -5,21 +5,18 @@
 //! own. Moves of the neurons that leave its function alone bring the second nearer to the first; how
 //! much of the bump along the line that takes away is what the picture shows.
 
+mod line;
 mod sheet;
 
-use crate::derive::NetReader;
 use crate::error::LabError;
+pub use line::{Costs, Line, Moved, shares};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use weightlab_data::{Shard, Store, Targets, Zoo};
+use weightlab_data::{Store, Zoo};
 use weightlab_gpu::Gpu;
-use weightlab_nets::align::{AlignSettings, Order, Pair, align, host};
-use weightlab_nets::mix::{Mix, Mixer};
-use weightlab_nets::symmetry::Move;
-use weightlab_nets::{Mlp, NetBatch, evaluate, image_grid};
+use weightlab_nets::Mlp;
+use weightlab_nets::mix::Mix;
 
-/// Resolution of networks that do not say what they were fitted to.
-const DEFAULT_SIDE: usize = 64;
 /// Most steps: a strip of more has no room.
 const MOST_STEPS: usize = 101;
 
@@ -131,144 +128,31 @@ pub async fn path<S: Store>(
     zoo: &Zoo<S>,
     options: &PathOptions,
 ) -> Result<Path, LabError> {
-    let manifest = zoo.manifest();
-    let mlp = &manifest.mlp;
-    crate::contact_sheet::check_pictures(mlp)?;
     if !(2..=MOST_STEPS).contains(&options.steps) {
         return Err(LabError::Steps { steps: options.steps, most: MOST_STEPS });
     }
-    for how in &options.methods {
-        if let Some(method) = how.method() {
-            method.validate(mlp)?;
-        }
+    for method in options.methods.iter().filter_map(|how| how.method()) {
+        method.validate(&zoo.manifest().mlp)?;
     }
-    let (a, b) = options.pair;
-    let mut reader = NetReader::new(zoo)?;
-    let [first, second] = [reader.read(&[a]).await?, reader.read(&[b]).await?];
-    let targets = zoo.read_targets().await?;
-    let side = (DEFAULT_SIDE, DEFAULT_SIDE);
-    let (height, width) = manifest.image_shape.map_or(side, |[h, w, _]| (h, w));
-    let shape = [height, width, mlp.outputs()];
-    let grid = image_grid(height, width);
-    let nets = [reader.upload(gpu, &first)?, reader.upload(gpu, &second)?];
-    let weights = [&first, &second].map(|n| n.params.iter().map(|&x| f64::from(x)).collect());
-    let weights: [Vec<f64>; 2] = weights;
-
-    let image = |shard: &Shard| target(mlp, targets.as_ref(), shard.objects[0], shape);
-    let known = image(&first).zip(image(&second));
-    let against_images = known.is_some();
-    let ends = match known {
-        Some((x, y)) => [x, y],
-        None => [
-            evaluate(gpu, mlp, &first.params, 1, &grid).await?,
-            evaluate(gpu, mlp, &second.params, 1, &grid).await?,
-        ],
-    };
-    let shares: Vec<f64> =
-        (0..options.steps).map(|i| i as f64 / (options.steps - 1) as f64).collect();
-    let mut blends = Vec::new();
-    for &t in &shares {
-        blends.extend(blend(&ends, t));
-    }
-    let mut strips = vec![strip(None, None, &shares, &ends, blends)];
+    let line = Line::new(gpu, zoo, options.pair).await?;
+    let shares = shares(options.steps);
+    let mut strips = vec![line.pixels(&shares)];
     for &how in &options.methods {
-        let moves = moves(&nets, how, options.seed).await?;
-        let distance = host::objective(mlp, &weights[0], &weights[1], &moves).squared_distance;
-        let params = mixtures(&nets, &moves, &shares).await?;
-        let images = evaluate(gpu, mlp, &params, shares.len(), &grid).await?;
-        strips.push(strip(Some(how), Some(distance), &shares, &ends, images));
+        let moved = line.moved(how, options.seed).await?;
+        strips.push(line.strip(&moved, &shares).await?);
     }
-    let title = |position: u64, shard: &Shard| {
-        let class = usize::try_from(shard.labels[0]).ok();
-        let name = class.and_then(|c| manifest.class_names.get(c));
-        name.map_or(format!("#{position}"), |name| format!("#{position} {name}"))
-    };
     Ok(Path {
-        pair: options.pair,
-        titles: [title(a, &first), title(b, &second)],
-        mlp: mlp.clone(),
-        shape,
-        against_images,
+        pair: line.pair,
+        titles: line.titles.clone(),
+        mlp: line.mlp().clone(),
+        shape: line.shape,
+        against_images: line.against_images,
         strips,
     })
-}
-
-/// The image that a network was fitted to, in output units.
-fn target(
-    mlp: &Mlp,
-    targets: Option<&Targets>,
-    object: i64,
-    shape: [usize; 3],
-) -> Option<Vec<f32>> {
-    let targets = targets?;
-    if [targets.height, targets.width, targets.channels] != shape {
-        return None;
-    }
-    let [lo, hi] = mlp.target_range;
-    let pixels = targets.find(object)?;
-    Some(pixels.iter().map(|&p| lo + (hi - lo) * f32::from(p) / 255.0).collect())
-}
-
-fn blend(ends: &[Vec<f32>; 2], t: f64) -> Vec<f32> {
-    let mix = |(x, y): (&f32, &f32)| ((1.0 - t) * f64::from(*x) + t * f64::from(*y)) as f32;
-    ends[0].iter().zip(&ends[1]).map(mix).collect()
 }
 
 /// Mean squared difference.
 pub(crate) fn mse(x: &[f32], y: &[f32]) -> f64 {
     let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
     x.iter().zip(y).map(square).sum::<f64>() / x.len() as f64
-}
-
-fn strip(
-    method: Option<Mix>,
-    squared_distance: Option<f64>,
-    shares: &[f64],
-    ends: &[Vec<f32>; 2],
-    images: Vec<f32>,
-) -> Strip {
-    let points = shares
-        .iter()
-        .zip(images.chunks_exact(ends[0].len()))
-        .map(|(&t, image)| PathPoint {
-            t,
-            mse_blend: mse(image, &blend(ends, t)),
-            mse_first: mse(image, &ends[0]),
-            mse_second: mse(image, &ends[1]),
-        })
-        .collect();
-    Strip { method, squared_distance, points, images }
-}
-
-/// The moves of the second of two nets.
-async fn moves([a, b]: &[NetBatch; 2], how: Mix, seed: u64) -> Result<Vec<Move>, LabError> {
-    let pair = Pair::numbered(&[(0, 0)]);
-    if let Some(method) = how.method() {
-        let order = Order::Random { seed };
-        let settings = AlignSettings { method, order, ..AlignSettings::default() };
-        return Ok(align(a, b, &pair, &settings).await?.remove(0).moves);
-    }
-    let mut mixer = Mixer::new(a.gpu(), a.mlp(), 1)?;
-    mixer.set_pairs(&pair)?;
-    let mut recording = a.gpu().record();
-    mixer.record_moves(&mut recording, how, seed, a, b)?;
-    recording.submit()?;
-    Ok(mixer.moves().await?)
-}
-
-/// Mixtures with these shares of b, `[shares, P]`.
-async fn mixtures(
-    [a, b]: &[NetBatch; 2],
-    moves: &[Move],
-    shares: &[f64],
-) -> Result<Vec<f32>, LabError> {
-    let mut mixer = Mixer::new(a.gpu(), a.mlp(), shares.len())?;
-    mixer.set_pairs(&Pair::numbered(&vec![(0, 0); shares.len()]))?;
-    mixer.set_moves(&moves.repeat(shares.len()))?;
-    mixer.set_lambdas(&shares.iter().map(|t| (1.0 - t) as f32).collect::<Vec<_>>())?;
-    let out = NetBatch::empty(a.gpu(), a.mlp(), shares.len())?;
-    let mut recording = a.gpu().record();
-    mixer.record_nets(&mut recording, a, b, &out)?;
-    recording.submit()?;
-    Ok(out.read().await?)
 }

@@ -4,7 +4,7 @@
 //! crate `lapjv`.
 
 use super::{AlignSettings, Aligned, Method, Objective, Order, Pair, ROUNDING};
-use crate::symmetry::{Move, SymmetryError, half_period, moves};
+use crate::symmetry::{Move, SymmetryError, half_period, hidden_count, moves, neuron_starts};
 use crate::{Layer, Mlp};
 use ndarray::Array2;
 use weightlab_kernels::philox::{self, Purpose};
@@ -135,6 +135,46 @@ impl<'a> Visit<'a> {
         let [x, y] = [self.a[self.layer.bias + i], self.b[self.layer.bias + j]];
         Terms { r: self.r[at], o: self.o[at], x, y }
     }
+}
+
+/// What a hidden layer's assignment is about: how far every neuron j of `b` (columns) is from every neuron i of `a` (rows), as
+/// the squared distance of all that goes into and out of it, after the move of the method that brings j nearest. `[n, n]`.
+///
+/// The neighbouring layers of b are as `moves` put them. Beside a term of i and one of j these are the costs that the matching
+/// solves, so the same assignment is best.
+///
+/// # Panics
+/// If `layer` is no hidden layer, or there is not one move per hidden neuron.
+pub fn costs(
+    mlp: &Mlp,
+    [a, b]: [&[f64]; 2],
+    moves: &[Move],
+    layer: usize,
+    method: Method,
+) -> Vec<f64> {
+    let starts = neuron_starts(mlp);
+    assert_eq!(moves.len(), hidden_count(mlp), "one move per hidden neuron");
+    assert!(layer + 1 < mlp.depth(), "a hidden layer");
+    let of = |l: usize| &moves[starts[l]..starts[l + 1]];
+    let layers = mlp.layers();
+    let [here, next] = [layers[layer], layers[layer + 1]];
+    let below = layer.checked_sub(1).map(of);
+    let above = (layer + 2 < mlp.depth()).then(|| of(layer + 1));
+    let visit = Visit::new([a, b], here, below, Some(next), above);
+    let n = here.outputs;
+    let size = |net: &[f64], i: usize| {
+        let into = net[here.weight + i * here.inputs..][..here.inputs].iter();
+        let out = net[next.weight..next.bias].iter().skip(i).step_by(n);
+        into.chain(out).chain([&net[here.bias + i]]).map(|x| x * x).sum::<f64>()
+    };
+    let sizes = [a, b].map(|net| (0..n).map(|i| size(net, i)).collect::<Vec<_>>());
+    let step = f64::from(half_period(mlp));
+    let cost = |at: usize| {
+        let (i, j) = (at / n, at % n);
+        sizes[0][i] + sizes[1][j] - 2.0 * visit.terms(i, j).choose(method, step).0
+    };
+    // Rounding makes of 0 something below.
+    (0..n * n).map(|at| cost(at).max(0.0)).collect()
 }
 
 fn add_scaled(sums: &mut [f64], factor: f64, row: &[f64]) {
@@ -290,4 +330,71 @@ fn on_all_cores(
     run: impl Fn(usize, &[Pair]) -> Result<Vec<Aligned>, SymmetryError>,
 ) -> Result<Vec<Aligned>, SymmetryError> {
     run(0, pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Convention, NetId, init};
+
+    /// Squared distance of all that goes into and out of neuron i of a layer.
+    fn distance(mlp: &Mlp, [a, b]: [&[f64]; 2], layer: usize, i: usize) -> f64 {
+        let [here, next] = [mlp.layers()[layer], mlp.layers()[layer + 1]];
+        let into = here.weight + i * here.inputs..here.weight + (i + 1) * here.inputs;
+        let out = (next.weight..next.bias).skip(i).step_by(here.outputs);
+        into.chain([here.bias + i]).chain(out).map(|p| (a[p] - b[p]).powi(2)).sum()
+    }
+
+    #[test]
+    fn costs_are_distances_of_neurons_after_their_best_move() {
+        let mlp = Mlp::new(&[2, 5, 4, 3, 1], Convention::Sitzmann).unwrap();
+        let net = |view| -> Vec<f64> {
+            let params = init::init_reference(&mlp, NetId { object: 7, view }, 2);
+            params.iter().map(|&x| f64::from(x)).collect()
+        };
+        let (a, b) = (net(0), net(1));
+        let step = f64::from(half_period(&mlp));
+        for method in [Method::WeightMatching, Method::Signed] {
+            let settings = AlignSettings { method, ..AlignSettings::default() };
+            let pair = Pair { a: 0, b: 0, stream: [0, 0] };
+            let (moves, _, converged) =
+                align_pair(&mlp, &a, &b, &settings, 0, &pair).expect("finite costs");
+            assert!(converged);
+            let starts = neuron_starts(&mlp);
+            for layer in 0..3 {
+                let costs = costs(&mlp, [&a, &b], &moves, layer, method);
+                let n = mlp.dims[layer + 1];
+                let signs: &[f64] = if method == Method::Signed { &[1.0, -1.0] } else { &[1.0] };
+                let shifts = if method == Method::Signed { -30..=30 } else { 0..=0 };
+                for (at, &cost) in costs.iter().enumerate() {
+                    let (i, j) = (at / n, at % n);
+                    let mut least = f64::INFINITY;
+                    for k in shifts.clone() {
+                        for s in signs {
+                            let mut moves = moves.clone();
+                            let column = if k % 2 == 0 { *s } else { -s };
+                            moves[starts[layer] + i] = Move {
+                                source: j as u32,
+                                row: *s as f32,
+                                shift: (f64::from(k) * step) as f32,
+                                column: column as f32,
+                            };
+                            let moved = moves::apply(&mlp, &b, &moves);
+                            least = least.min(distance(&mlp, [&a, &moved], layer, i));
+                        }
+                    }
+                    // Shifts are rounded to f32.
+                    assert!((cost - least).abs() < 1e-6, "{method:?} {layer} {at}: {cost} {least}");
+                }
+                // The moves that were found are the best there are, given those of the other layers.
+                let found = moves[starts[layer]..starts[layer + 1]].iter().map(|m| m.source);
+                let total = |columns: Vec<usize>| -> f64 {
+                    columns.iter().enumerate().map(|(i, &j)| costs[i * n + j]).sum()
+                };
+                let best = total(assign(n, &costs).expect("finite costs"));
+                let found = total(found.map(|j| j as usize).collect());
+                assert!((found - best).abs() < 1e-4, "{method:?} {layer}: {found} {best}");
+            }
+        }
+    }
 }

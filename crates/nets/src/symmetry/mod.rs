@@ -16,7 +16,7 @@ mod text;
 
 pub(crate) use augment::half_period;
 pub use augment::{Augmenter, Draws, augment};
-pub(crate) use block::{Block, flat_step, hidden_count, run_length};
+pub(crate) use block::{Block, flat_step, hidden_count, neuron_starts, run_length};
 pub use chain::Chain;
 pub use error::SymmetryError;
 pub use moves::Move;
