@@ -66,7 +66,8 @@ export async function open(browser, url, options = {}) {
     if (protocol.startsWith('http') && host !== new URL(url).host) page.foreign.push(request.url());
   });
   await page.addInitScript(() => {
-    window.seen = { long: [], frame: null, started: 0, startedAt: 0 };
+    window.seen = { long: [], frame: null, started: 0, startedAt: 0, tried: null };
+    window.seen.mix = { line: null, strips: [], at: null, costs: null };
     new PerformanceObserver((list) => {
       for (const task of list.getEntries()) window.seen.long.push(Math.round(task.duration));
     }).observe({ type: 'longtask', buffered: true });
@@ -78,6 +79,12 @@ export async function open(browser, url, options = {}) {
           const reply = JSON.parse(data.json ?? '{}');
           const { Frame, Started } = reply.Fit ?? {};
           if (Frame) window.seen.frame = Frame;
+          if (reply.Augment?.Tried) window.seen.tried = reply.Augment.Tried;
+          const { Line, Strip, At, Costs } = reply.Mix ?? {};
+          if (Line) window.seen.mix = { line: Line, strips: [], at: null, costs: null };
+          if (Strip) window.seen.mix.strips.push(Strip);
+          if (At) window.seen.mix.at = At;
+          if (Costs) window.seen.mix.costs = Costs;
           if (reply.Measured) window.seen.measured = reply.Measured;
           if (Started) {
             window.seen.started += 1;

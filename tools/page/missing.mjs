@@ -17,5 +17,16 @@ export default async function missing({ runner, site, browser, shot, violations 
       const bad = await violations(page);
       assert(bad.length === 0, `${name}: ${bad.join('; ')}`);
     }
+    for (const bench of ['augment', 'mix']) {
+      const page = use(await open(browser, `${site.url}#bench=${bench}`));
+      await page.locator('#missing').getByText(/found no graphics card|has no WebGPU/).waitFor({ timeout: 30_000 });
+      assert(!(await page.locator('#missing').textContent()).includes('recordings'), 'it speaks of recordings');
+      await page.waitForFunction(() => /18\d networks/.test(document.querySelector('.picker canvas').getAttribute('aria-label')));
+      await page.locator('.picker canvas').focus();
+      await page.keyboard.press('ArrowRight');
+      await shot(page, `missing-${bench}`);
+      const bad = await violations(page);
+      assert(bad.length === 0, `${bench}: ${bad.join('; ')}`);
+    }
   });
 }

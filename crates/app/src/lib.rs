@@ -8,6 +8,7 @@
 
 pub mod lessons;
 pub mod palette;
+pub mod portrait;
 pub mod protocol;
 pub mod recorded;
 pub mod state;

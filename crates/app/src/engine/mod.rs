@@ -4,9 +4,11 @@
 //! between two pieces of work the engine looks for more of them, so that cancelling and looking elsewhere take effect
 //! within one slice.
 
+mod augment;
 mod desk;
 mod device;
 mod fit;
+mod mix;
 mod port;
 mod shelf;
 mod storage;
@@ -67,6 +69,8 @@ struct Engine {
     gpu: Option<Gpu>,
     shelf: Shelf,
     fit: fit::FitDesk,
+    augment: augment::AugmentDesk,
+    mix: mix::MixDesk,
     zoo: zoo::ZooDesk,
     check: Option<(Check<MemStore>, Summary)>,
     /// What has been asked of the device and not been done yet.
@@ -88,6 +92,8 @@ impl Engine {
             gpu: None,
             shelf: Shelf::default(),
             fit: fit::FitDesk::default(),
+            augment: augment::AugmentDesk::default(),
+            mix: mix::MixDesk::default(),
             zoo: zoo::ZooDesk::default(),
             check: None,
             todo: Todo::default(),
@@ -121,6 +127,8 @@ impl Engine {
             Request::Measure => self.todo.measure = true,
             Request::Lose => self.gpu.iter().for_each(Gpu::destroy),
             Request::Fit(request) => self.fit.note(request, &parts),
+            Request::Augment(request) => self.augment.note(request, &parts),
+            Request::Mix(request) => self.mix.note(request, &parts),
             Request::Zoo(request) => self.zoo.note(request, &parts),
         }
     }
@@ -147,6 +155,8 @@ impl Engine {
             Tools { gpu: self.gpu.clone(), port: self.port.clone(), shelf: &mut self.shelf };
         let busy = [
             desk::turn(&mut self.zoo, &mut tools).await,
+            desk::turn(&mut self.augment, &mut tools).await,
+            desk::turn(&mut self.mix, &mut tools).await,
             desk::turn(&mut self.fit, &mut tools).await,
         ];
         self.watch();
@@ -171,6 +181,8 @@ impl Engine {
         self.check = None;
         let step = self.fit.resumes_at();
         self.fit.lose_gpu();
+        self.augment.lose_gpu();
+        self.mix.lose_gpu();
         self.zoo.lose_gpu();
         self.port.reply(&Reply::Lost { why, step });
     }

@@ -78,6 +78,12 @@ pub(super) fn nth(buffer: &JsValue, index: u32, width: u32, height: u32) -> Opti
     ImageData::new_with_u8_clamped_array_and_sh(Clamped(&part), width, height).ok()
 }
 
+/// Whether the page is dark.
+pub(super) fn is_dark() -> bool {
+    let query = window().match_media("(prefers-color-scheme: dark)");
+    query.ok().flatten().is_some_and(|query| query.matches())
+}
+
 /// Side in the screen's own pixels of a square canvas.
 pub(super) fn screen_side(canvas: &HtmlCanvasElement) -> u32 {
     let ratio = window().device_pixel_ratio().clamp(1.0, 2.0);

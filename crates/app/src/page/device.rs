@@ -3,6 +3,7 @@
 use super::help::show_dialog;
 use super::lab::{Checked, Gpu, Lab, lab};
 use crate::protocol::{BUILD, Device, NoGpu};
+use crate::state::Bench;
 use crate::words::{Advice, advice};
 use leptos::prelude::*;
 use std::fmt::Write;
@@ -74,10 +75,12 @@ pub(super) fn MissingGpu() -> impl IntoView {
                     <h2 id="missing-title">{advice.title}</h2>
                     <p>{advice.why}</p>
                     <ul>{advice.what_to_do.into_iter().map(|what| view! { <li>{what}</li> }).collect_view()}</ul>
-                    <p>
-                        "Until then, the pictures below are recordings of what the lab computes, made with the \
-                         same program."
-                    </p>
+                    {move || (lab.state.with(|state| state.bench) == Bench::Fit).then(|| view! {
+                        <p>
+                            "Until then, the pictures below are recordings of what the lab computes, made with the \
+                             same program."
+                        </p>
+                    })}
                     {retry.then(|| view! {
                         <button on:click=move |_| lab.find_gpu()>"Look again"</button>
                     })}

@@ -64,13 +64,27 @@ pub(super) fn HelpPanel() -> impl IntoView {
                     "How the first weights are drawn and what the output means. Published collections of networks \
                      differ in it; dwsnets and sitzmann are the two most used."
                 </dd>
+                <dt>"Augmentation"</dt>
+                <dd>
+                    "Something done to the weights of a network before another network learns from them. Some keep its \
+                     function exactly: the order of the neurons in a layer says nothing, and a neuron with all its signs \
+                     turned round says the same, since sin(−z) = −sin z."
+                </dd>
+                <dt>"Alignment"</dt>
+                <dd>
+                    "Putting the neurons of one network into the order of another's: those that have the most alike weights \
+                     become partners, no two the same one (a linear assignment). Signed alignment also tries every neuron \
+                     with its signs turned round and its wave shifted."
+                </dd>
+                <dt>"Squared distance"</dt>
+                <dd>"The squares of the differences of all numbers of two networks, or of two neurons, added up."</dd>
             </dl>
             <p>
                 "Teachers: the address holds everything you have set. Add "
                 <code>"&run=1"</code> " to start at once, and "
                 <code>"&hide=network,many"</code>
                 " to hide parts; there are tabs, intro, picture, network, many, chart, waves, difference, \
-                 view, share, device."
+                 view, picker, operations, weights, strips, figures, costs, share, device."
             </p>
         </dialog>
     }

@@ -1,7 +1,9 @@
 //! The page's model: what is known, and what can be done. Components read the signals and call the methods;
 //! nothing else talks to the worker. Every bench has a part of it, beside its components ([`super::fit::model`], ..).
 
+use super::augment::model::AugmentModel;
 use super::fit::model::FitModel;
+use super::mix::model::MixModel;
 use super::wire::{Incoming, Wire};
 use super::zoo::model::ZooModel;
 use crate::lessons::TOURS;
@@ -71,6 +73,10 @@ pub(super) struct Lab {
     pub said: RwSignal<String>,
     /// The Fit bench.
     pub fit: FitModel,
+    /// The Augment bench.
+    pub augment: AugmentModel,
+    /// The Align & Mix bench.
+    pub mix: MixModel,
     /// The zoo that benches take networks from.
     pub zoo: ZooModel,
     wire: StoredValue<Option<Wire>, LocalStorage>,
@@ -81,6 +87,8 @@ impl Lab {
     pub(super) fn start(state: State, problems: Vec<String>) -> Lab {
         let lab = Lab {
             fit: FitModel::new(&state),
+            augment: AugmentModel::new(),
+            mix: MixModel::new(),
             zoo: ZooModel::new(),
             state: RwSignal::new(state),
             gpu: RwSignal::new(Gpu::Waiting),
@@ -98,6 +106,8 @@ impl Lab {
         lab.send(&Request::Open);
         lab.start_fit();
         lab.start_zoo();
+        lab.start_augment();
+        lab.start_mix();
         lab
     }
 
@@ -210,6 +220,8 @@ impl Lab {
                 self.speed.set(Some(format!("The speed could not be measured: {}.", failed.what)));
             }
             Reply::Fit(reply) => self.take_fit(reply, parts),
+            Reply::Augment(reply) => self.take_augment(reply, parts),
+            Reply::Mix(reply) => self.take_mix(reply, parts),
             Reply::Zoo(reply) => self.take_zoo(reply, parts),
         }
     }

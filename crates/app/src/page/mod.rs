@@ -1,6 +1,7 @@
 //! The page: what is shown, and what the user does with it.
 
 mod address;
+mod augment;
 mod canvas;
 mod device;
 mod fit;
@@ -8,6 +9,8 @@ mod help;
 mod keys;
 mod lab;
 mod lessons;
+mod mix;
+mod shown;
 mod wire;
 mod zoo;
 
@@ -98,6 +101,8 @@ fn App() -> impl IntoView {
             <lessons::LessonPanel/>
             {move || match bench.get() {
                 Bench::Fit => view! { <fit::FitBench/> }.into_any(),
+                Bench::Augment => view! { <augment::AugmentBench/> }.into_any(),
+                Bench::Mix => view! { <mix::MixBench/> }.into_any(),
                 Bench::Zoo => view! { <zoo::ZooBench/> }.into_any(),
                 Bench::Lessons => view! { <lessons::LessonsBench/> }.into_any(),
             }}

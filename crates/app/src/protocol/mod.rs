@@ -4,7 +4,9 @@
 //! over, not copied. The page owns what is shown and the worker owns the GPU, the pictures, the zoos and the jobs.
 //! Every bench has words of its own.
 
+pub mod augment;
 pub mod fit;
+pub mod mix;
 pub mod zoo;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,10 @@ pub enum Request {
     Lose,
     /// To the Fit bench.
     Fit(fit::Request),
+    /// To the Augment bench.
+    Augment(augment::Request),
+    /// To the Align & Mix bench.
+    Mix(mix::Request),
     /// To the shelf of zoos.
     Zoo(zoo::Request),
 }
@@ -64,6 +70,10 @@ pub enum Reply {
     MeasureFailed(Failed),
     /// From the Fit bench.
     Fit(fit::Reply),
+    /// From the Augment bench.
+    Augment(augment::Reply),
+    /// From the Align & Mix bench.
+    Mix(mix::Reply),
     /// From the shelf of zoos.
     Zoo(zoo::Reply),
 }

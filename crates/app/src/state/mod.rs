@@ -3,12 +3,16 @@
 //! The address of the page *is* its state: whoever opens a copied link sees the same. Values that are as
 //! usual are left out, and nonsense becomes a sentence and the usual value.
 
+pub mod augment;
 mod fit;
 mod lesson;
+mod mix;
 mod table;
 
+pub use augment::AugmentSpec;
 pub use fit::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Picture, SIDES, WIDTHS};
 pub use lesson::Lesson;
+pub use mix::MixSpec;
 
 use serde::{Deserialize, Serialize};
 use table::{Choice, Codec, Fields, Name, OrNone, Reader, SWITCH, Whole, Writer};
@@ -18,6 +22,10 @@ use table::{Choice, Codec, Fields, Name, OrNone, Reader, SWITCH, Whole, Writer};
 pub enum Bench {
     /// Pictures become networks.
     Fit,
+    /// What can be done to a network's weights.
+    Augment,
+    /// What lies between two networks.
+    Mix,
     /// The networks there are.
     Zoo,
     /// Guided tours.
@@ -26,12 +34,14 @@ pub enum Bench {
 
 impl Bench {
     /// Every bench there is, in the order of the tabs.
-    pub const ALL: &[Bench] = &[Bench::Fit, Bench::Zoo, Bench::Lessons];
+    pub const ALL: &[Bench] = &[Bench::Fit, Bench::Augment, Bench::Mix, Bench::Zoo, Bench::Lessons];
 
     /// The name on its tab.
     pub fn title(self) -> &'static str {
         match self {
             Bench::Fit => "Fit",
+            Bench::Augment => "Augment",
+            Bench::Mix => "Align & Mix",
             Bench::Zoo => "Zoo",
             Bench::Lessons => "Lessons",
         }
@@ -59,6 +69,18 @@ pub enum Part {
     Difference,
     /// Zoom, detail and colours.
     View,
+    /// The choice of networks.
+    Picker,
+    /// The choice of operations.
+    Operations,
+    /// The weights as matrices.
+    Weights,
+    /// The strips of pictures along a line.
+    Strips,
+    /// The figures of a line.
+    Figures,
+    /// The costs of an assignment.
+    Costs,
     /// The share button.
     Share,
     /// The state of the GPU.
@@ -77,6 +99,12 @@ impl Part {
         ("waves", Part::Waves),
         ("difference", Part::Difference),
         ("view", Part::View),
+        ("picker", Part::Picker),
+        ("operations", Part::Operations),
+        ("weights", Part::Weights),
+        ("strips", Part::Strips),
+        ("figures", Part::Figures),
+        ("costs", Part::Costs),
         ("share", Part::Share),
         ("device", Part::Device),
     ];
@@ -99,8 +127,13 @@ impl Codec<Vec<Part>> for Parts {
     }
 }
 
-const BENCHES: Choice<Bench> =
-    Choice(&[("fit", Bench::Fit), ("zoo", Bench::Zoo), ("lessons", Bench::Lessons)]);
+const BENCHES: Choice<Bench> = Choice(&[
+    ("fit", Bench::Fit),
+    ("augment", Bench::Augment),
+    ("mix", Bench::Mix),
+    ("zoo", Bench::Zoo),
+    ("lessons", Bench::Lessons),
+]);
 
 /// The zoo that comes with the page for looking at: its networks were never learnt from.
 const USUAL_ZOO: &str = "test";
@@ -125,6 +158,10 @@ pub struct State {
     pub zoo: String,
     /// Position in it of the network that is looked at.
     pub net: u32,
+    /// What the Augment bench does.
+    pub augment: AugmentSpec,
+    /// What the Align & Mix bench does.
+    pub mix: MixSpec,
     /// Whether it begins to run by itself.
     pub run: bool,
     /// Which step of a lesson one is at.
@@ -141,6 +178,8 @@ impl Default for State {
             view: FitView::default(),
             zoo: USUAL_ZOO.to_owned(),
             net: 0,
+            augment: AugmentSpec::default(),
+            mix: MixSpec::default(),
             run: false,
             lesson: None,
             hide: Vec::new(),
@@ -156,6 +195,8 @@ impl State {
         self.view.fields(io);
         io.field("zoo", &Name, &mut self.zoo, &usual.zoo);
         io.field("of", &Whole(0, MOST_NETS), &mut self.net, &usual.net);
+        self.augment.fields(io);
+        self.mix.fields(io);
         io.field("run", &SWITCH, &mut self.run, &usual.run);
         io.field("lesson", &OrNone(lesson::Lessons), &mut self.lesson, &usual.lesson);
         io.field("hide", &Parts, &mut self.hide, &usual.hide);
@@ -194,6 +235,8 @@ impl State {
 mod tests {
     use super::*;
     use weightlab_nets::Convention;
+    use weightlab_nets::mix::Mix;
+    use weightlab_nets::symmetry::Op;
 
     #[test]
     fn the_usual_state_needs_no_address() {
@@ -230,7 +273,13 @@ mod tests {
             net: 3,
             slow: true,
         };
+        state.augment = AugmentSpec {
+            ops: vec![Op::Rotate { degrees: 12.5 }, Op::GaussianNoise { level: 0.03 }],
+            draw: 9,
+        };
+        state.mix = MixSpec { pair: [3, 3], t: 0.25, layer: 2, method: Mix::Aligned, seed: 5 };
         let link = state.to_fragment();
+        assert!(link.contains("&op=rotate:degrees=12.5;gaussian-noise:level=0.03&"), "{link}");
         assert_eq!(State::from_fragment(&link), (state, Vec::new()), "{link}");
     }
 
@@ -257,6 +306,14 @@ mod tests {
             "lesson=picture:0",
             "lesson=picture:99",
             "lesson=nothing:1",
+            "op=spin",
+            "op=rotate:degrees=720",
+            "draw=1.5",
+            "pair=3",
+            "pair=-1,2",
+            "t=1.5",
+            "layer=0",
+            "method=magic",
         ];
         for text in nonsense {
             let (state, problems) = State::from_fragment(text);
