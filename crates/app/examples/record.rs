@@ -1,4 +1,5 @@
-//! Makes the recordings that the page shows before its GPU is ready: `web/recorded/*.jpg`.
+//! Makes the recordings that the page shows before its GPU is ready, and in lessons where there is none:
+//! `web/recorded/*.jpg`.
 //!
 //! Run it from the repository's root after a change of what the bench usually does.
 
@@ -6,12 +7,17 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use std::error::Error;
 use weightlab_app::recorded::{CLOTHES, STEPS, file};
-use weightlab_app::state::{FitSpec, Picture};
-use weightlab_data::{ImageSet, MemStore, SourceOptions};
+use weightlab_app::state::{FitSpec, Many, MixSpec, Picture};
+use weightlab_data::{ImageSet, MemStore, SourceOptions, Split};
 use weightlab_gpu::{Gpu, OpenOptions};
 use weightlab_lab::FitJob;
-use weightlab_lab::builtin::{PHOTOS, fashion_mnist, photo};
+use weightlab_lab::builtin::{PHOTOS, fashion_mnist, photo, zoo};
+use weightlab_lab::path::{PathOptions, path};
+use weightlab_lab::picture::to_pixels;
 use weightlab_lab::view::{Window, draw};
+use weightlab_nets::mix::Mix;
+use weightlab_nets::symmetry::{Op, augment};
+use weightlab_nets::{Mlp, NetBatch, NetId};
 
 /// Side of a picture of grey clothes, in pixels: three times as fine as what was fitted.
 const SIDE: usize = 84;
@@ -28,7 +34,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         for which in 0..PHOTOS.len() {
             record(&gpu, Picture::Photo(which), photo(which, &SourceOptions::default())?).await?;
         }
-        Ok(())
+        lesson_many(&gpu).await?;
+        lesson_symmetry(&gpu).await?;
+        lesson_mix(&gpu).await
     })
 }
 
@@ -53,25 +61,79 @@ async fn record(gpu: &Gpu, what: Picture, images: ImageSet) -> Result<(), Box<dy
         let params = job.params(0..1).await?;
         frames.push(draw(gpu, &mlp, &params, &grid).await?);
     }
-    let mut strip = Vec::new();
-    for row in 0..SIDE {
-        for frame in &frames {
-            strip.extend_from_slice(&frame[row * SIDE * channels..(row + 1) * SIDE * channels]);
+    save(&file(what).ok_or("a picture without a recording")?, &frames, channels, frames.len())
+}
+
+/// Frames of `SIDE x SIDE` pixels as a JPEG, so many in a row.
+fn save(
+    file: &str,
+    frames: &[Vec<u8>],
+    channels: usize,
+    across: usize,
+) -> Result<(), Box<dyn Error>> {
+    let line = SIDE * channels;
+    let mut pixels = Vec::new();
+    for row in frames.chunks(across) {
+        for y in 0..SIDE {
+            row.iter().for_each(|frame| pixels.extend_from_slice(&frame[y * line..(y + 1) * line]));
         }
     }
-    let mut jpeg = Vec::new();
     let colour = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-    let size = (SIDE * frames.len()) as u32;
+    let (width, height) = (SIDE * across, SIDE * frames.len().div_ceil(across));
+    let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY).write_image(
-        &strip,
-        size,
-        SIDE as u32,
+        &pixels,
+        width as u32,
+        height as u32,
         colour,
     )?;
-    let path = format!("web/{}", file(what).ok_or("a picture without a recording")?);
-    println!("{path}: {} bytes", jpeg.len());
-    std::fs::write(path, jpeg)?;
+    println!("web/{file}: {} bytes", jpeg.len());
+    std::fs::write(format!("web/{file}"), jpeg)?;
     Ok(())
+}
+
+/// What networks draw, as frames.
+async fn frames(gpu: &Gpu, mlp: &Mlp, params: &[f32]) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let grid = Window::WHOLE.grid((28, 28), (SIDE, SIDE));
+    let pixels = draw(gpu, mlp, params, &grid).await?;
+    Ok(pixels.chunks_exact(SIDE * SIDE).map(<[u8]>::to_vec).collect())
+}
+
+/// Networks of one picture, each from another start.
+async fn lesson_many(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
+    let spec = FitSpec { many: Many::Views(8), steps: 400, ..FitSpec::default() };
+    let mlp = spec.mlp(1)?;
+    let mut job = FitJob::new(gpu, fashion_mnist()?, &mlp, spec.options(), MemStore::new()).await?;
+    while job.next().await.is_some() {}
+    let nets = job.zoo().load_all().await?;
+    save("recorded/lesson-many.jpg", &frames(gpu, &mlp, &nets.params).await?, 1, 8)
+}
+
+/// A network as it is, shuffled, with other signs, and with noise.
+async fn lesson_symmetry(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
+    let zoo = zoo(Split::Test).await?;
+    let nets = zoo.load_all().await?;
+    let (mlp, id) = (&zoo.manifest().mlp, NetId { object: 0, view: 0 });
+    let net = NetBatch::upload(gpu, mlp, nets.net(0), &[id])?;
+    let mut params = nets.net(0).to_vec();
+    for op in ["permutation", "siren-negation", "gaussian-noise:level=0.1"] {
+        params.extend(augment(&net, &Op::parse(op)?, 0)?.read().await?);
+    }
+    save("recorded/lesson-symmetry.jpg", &frames(gpu, mlp, &params).await?, 1, 4)
+}
+
+/// The way between two networks, under every way of mixing.
+async fn lesson_mix(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
+    let [a, b] = MixSpec::default().pair.map(u64::from);
+    let methods = vec![Mix::Direct, Mix::Random, Mix::Aligned, Mix::Signed];
+    let options = PathOptions { pair: (a, b), steps: 7, methods, seed: 0 };
+    let path = path(gpu, &zoo(Split::Test).await?, &options).await?;
+    let mut all = Vec::new();
+    for strip in &path.strips[1..] {
+        let pixels = to_pixels(&strip.images, path.mlp.target_range);
+        all.extend(pixels.chunks_exact(28 * 28).map(|image| enlarged(image, [28, 28, 1])));
+    }
+    save("recorded/lesson-mix.jpg", &all, 1, 7)
 }
 
 /// The target's pixels as squares.

@@ -163,7 +163,10 @@ const MANY: Tour = Tour {
                 because: "There are very many ways to mix the same picture from waves. Look at the first layers in the \
                           next step.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-many.jpg",
+                what: "Eight networks, each from other random weights, after 400 steps.",
+            }),
         },
         Step {
             title: "Different waves",
@@ -182,7 +185,10 @@ const MANY: Tour = Tour {
                 because: "So comparing networks number by number says little about whether they do the same. That is \
                           the difficulty of all that follows.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-many.jpg",
+                what: "Eight networks, each from other random weights, after 400 steps.",
+            }),
         },
         Step {
             title: "Neurons can swap places",
@@ -203,7 +209,10 @@ const MANY: Tour = Tour {
                           difference: 32 neurons can be arranged in more ways than there are atoms in the sun, and all of \
                           them are the same function.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-symmetry.jpg",
+                what: "A network as it was fitted; with its neurons shuffled; with signs turned; with noise on its weights.",
+            }),
         },
         Step {
             title: "Signs can flip",
@@ -218,7 +227,10 @@ const MANY: Tour = Tour {
                 right: 2,
                 because: "Each neuron can be turned or not, independently of the others: 2 · 2 · 2 · … .",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-symmetry.jpg",
+                what: "A network as it was fitted; with its neurons shuffled; with signs turned; with noise on its weights.",
+            }),
         },
         Step {
             title: "Not every change is harmless",
@@ -237,7 +249,10 @@ const MANY: Tour = Tour {
                 because: "That is augmentation: whoever has seen the same network in a thousand guises is less likely to \
                           be fooled by the guise.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-symmetry.jpg",
+                what: "A network as it was fitted; with its neurons shuffled; with signs turned; with noise on its weights.",
+            }),
         },
     ],
 };
@@ -261,7 +276,10 @@ const AVERAGE: Tour = Tour {
                 right: 1,
                 because: "Both draw well, and what is between them does not. Weights are no pixels.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-mix.jpg",
+                what: "The way from one network to the other: direct, shuffled at random, aligned, aligned with signs.",
+            }),
         },
         Step {
             title: "The hill between them",
@@ -281,7 +299,10 @@ const AVERAGE: Tour = Tour {
                 because: "It is like averaging two football teams by the numbers on their shirts: the goalkeeper of one \
                           with the striker of the other.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-mix.jpg",
+                what: "The way from one network to the other: direct, shuffled at random, aligned, aligned with signs.",
+            }),
         },
         Step {
             title: "Find the partners first",
@@ -300,7 +321,10 @@ const AVERAGE: Tour = Tour {
                 right: 1,
                 because: "Reordering neurons is a symmetry. Only the way between the two becomes another.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-mix.jpg",
+                what: "The way from one network to the other: direct, shuffled at random, aligned, aligned with signs.",
+            }),
         },
         Step {
             title: "And their signs",
@@ -316,7 +340,10 @@ const AVERAGE: Tour = Tour {
                 because: "The waves of two networks have no exact counterparts: even the best partners differ. An honest \
                           result: alignment helps much, and not wholly.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-mix.jpg",
+                what: "The way from one network to the other: direct, shuffled at random, aligned, aligned with signs.",
+            }),
         },
     ],
 };
