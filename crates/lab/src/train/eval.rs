@@ -1,33 +1,14 @@
 //! A trained model on a zoo.
 
+use super::classifier::Classifier;
 use super::problem::TrainProblem;
-use super::run::{RunInfo, read_model, read_statistics};
-use super::score::{Score, argmax, softmax};
-use super::weights::{StateDict, pack_state};
+use super::score::{Prediction, Score};
+use super::weights::StateDict;
 use crate::derive::NetReader;
 use crate::error::LabError;
 use serde::{Deserialize, Serialize};
 use weightlab_data::{Store, Zoo};
 use weightlab_gpu::Gpu;
-use weightlab_learn::train::Evaluator;
-use weightlab_tensor::{Optimizer, ParamStore};
-
-/// What a model takes a network for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// Position in the zoo.
-    pub net: u64,
-    /// Index of the image in its source.
-    pub object: i64,
-    /// Which of the image's networks.
-    pub view: i64,
-    /// The network's class; -1 if unknown.
-    pub label: i64,
-    /// The most probable class.
-    pub predicted: u64,
-    /// Of every class.
-    pub probabilities: Vec<f64>,
-}
 
 /// What a model is worth on a zoo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,20 +60,9 @@ pub async fn evaluate_where<R: Store, S: Store>(
     wanted: impl Fn(i64, i64) -> bool,
     given: Option<(&StateDict, &str)>,
 ) -> Result<Evaluation, LabError> {
-    let info = RunInfo::read(run).await?;
-    let (manifest, store) = (zoo.manifest(), zoo.store().describe());
-    if manifest.mlp != info.mlp {
-        let (found, wanted) = (manifest.mlp.dims_text(), info.mlp.dims_text());
-        let convention = found == wanted;
-        let more = if convention { " of another convention" } else { "" };
-        return Err(TrainProblem::Architecture { store, found: found + more, wanted }.into());
-    }
-    let network = info.network()?;
-    let (params, state) = match given {
-        Some((dict, file)) => pack_state(&network, dict, file)?,
-        None => pack_state(&network, &read_model(run).await?, &run.locate(super::MODEL_FILE))?,
-    };
-    let statistics = read_statistics(run).await?;
+    let classifier = Classifier::read(run, given).await?;
+    let (info, store) = (classifier.info(), zoo.store().describe());
+    classifier.check(&zoo.manifest().mlp, store.clone())?;
     let mut reader = NetReader::new(zoo)?;
     let all = reader.read(&(0..reader.nets()).collect::<Vec<_>>()).await?;
     let wanted: Vec<usize> =
@@ -105,19 +75,11 @@ pub async fn evaluate_where<R: Store, S: Store>(
         return Err(TrainProblem::Class { store, class, last }.into());
     }
     let nets: Vec<f32> = wanted.iter().flat_map(|&i| all.net(i)).copied().collect();
-    let optimizer = Optimizer::Sgd { momentum: 0.0 };
-    let values = ParamStore::new(gpu, network.set(), &params, &state, &optimizer)?;
-    let mut evaluator = Evaluator::new(gpu, &network, &values, &statistics, &nets)?;
-    let logits = evaluator.logits().await?;
+    let logits = classifier.logits(gpu, &nets).await?;
     let rows = || logits.chunks_exact(info.classes).zip(&wanted);
     let predictions = rows()
-        .map(|(row, &i)| Prediction {
-            net: i as u64,
-            object: all.objects[i],
-            view: all.views[i],
-            label: all.labels[i],
-            predicted: argmax(row) as u64,
-            probabilities: softmax(row),
+        .map(|(row, &i)| {
+            Prediction::of(row, i as u64, [all.objects[i], all.views[i], all.labels[i]])
         })
         .collect();
     let (mut known, mut labels) = (Vec::new(), Vec::new());
@@ -129,5 +91,5 @@ pub async fn evaluate_where<R: Store, S: Store>(
     }
     let score = (!labels.is_empty()).then(|| Score::of(&known, &labels, info.classes));
     let adapter = gpu.report().name.clone();
-    Ok(Evaluation { score, class_names: info.class_names, predictions, adapter })
+    Ok(Evaluation { score, class_names: info.class_names.clone(), predictions, adapter })
 }

@@ -23,6 +23,10 @@ impl Set {
         self.labels.len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
     fn push(&mut self, nets: &Shard, i: usize) {
         self.params.extend_from_slice(nets.net(i));
         self.labels.push(nets.labels[i] as u32);

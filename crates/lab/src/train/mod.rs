@@ -1,18 +1,22 @@
 //! The job that trains a model on a zoo, and what a trained model is worth.
 
+mod classifier;
 mod config;
 mod eval;
 mod events;
 mod job;
 mod material;
 mod pictures;
+mod placed;
 mod problem;
 mod run;
 mod score;
+mod training;
 mod weights;
 
+pub use classifier::{Classifier, most_confused};
 pub use config::{read_config, write_config};
-pub use eval::{Evaluation, Prediction, evaluate_run, evaluate_where};
+pub use eval::{Evaluation, evaluate_run, evaluate_where};
 pub use job::{Finished, Started, TrainJob, TrainOptions};
 pub use material::{Learnt, learnt_from};
 pub use problem::TrainProblem;
@@ -20,7 +24,8 @@ pub use run::{
     CHECKPOINT_FILE, CONFIG_FILE, CONFUSION_FILE, CURVES_FILE, EVENTS_FILE, Epoch, METRICS_FILE,
     MODEL_FILE, RUN_FILE, RUN_FILES, RunInfo, STATISTICS_FILE,
 };
-pub use score::Score;
+pub use score::{Prediction, Score};
+pub use training::{Advance, TrainCheckpoint, Training};
 pub use weights::{StateDict, pack_state, read_state, write_state};
 
 /// A confusion matrix as PNG, see [`Score::confusion`].

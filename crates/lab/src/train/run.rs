@@ -3,7 +3,8 @@
 use super::config::write_config;
 use super::material::Material;
 use super::problem::TrainProblem;
-use super::weights::{StateDict, read_state, write_state};
+use super::training::TrainCheckpoint;
+use super::weights::{StateDict, read_safetensors, write_state};
 use crate::derive::SideFile;
 use crate::error::LabError;
 use safetensors::SafeTensors;
@@ -131,18 +132,26 @@ pub struct Epoch {
 }
 
 /// What the checkpoint says beside numbers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Standing {
-    pub(crate) step: u32,
-    pub(crate) history: Vec<Epoch>,
+#[derive(Serialize, Deserialize)]
+struct Standing {
+    step: u32,
+    history: Vec<Epoch>,
     /// Sums over the steps of the epoch so far, as bits: what is read must be what was written.
-    pub(crate) loss: u64,
-    pub(crate) accuracy: u64,
-    pub(crate) dims: String,
+    loss: u64,
+    accuracy: u64,
+    dims: String,
 }
 
-pub(crate) fn checkpoint(snapshot: &Snapshot, standing: &Standing) -> Result<Vec<u8>, LabError> {
-    let about = serde_json::to_string(standing).map_err(|e| LabError::Tensors(e.to_string()))?;
+pub(crate) fn checkpoint(saved: &TrainCheckpoint, dims: String) -> Result<Vec<u8>, LabError> {
+    let TrainCheckpoint { snapshot, history, sums, .. } = saved;
+    let standing = Standing {
+        step: snapshot.step,
+        history: history.clone(),
+        loss: sums[0].to_bits(),
+        accuracy: sums[1].to_bits(),
+        dims,
+    };
+    let about = serde_json::to_string(&standing).map_err(|e| LabError::Tensors(e.to_string()))?;
     let mut file = SideFile::default();
     for (name, values) in
         [("params", &snapshot.params), ("moments", &snapshot.moments), ("state", &snapshot.state)]
@@ -152,7 +161,7 @@ pub(crate) fn checkpoint(snapshot: &Snapshot, standing: &Standing) -> Result<Vec
     file.bytes(&about)
 }
 
-pub(crate) async fn read_checkpoint<S: Store>(run: &S) -> Result<(Snapshot, Standing), LabError> {
+pub(crate) async fn read_checkpoint<S: Store>(run: &S) -> Result<TrainCheckpoint, LabError> {
     let bytes = run.read(CHECKPOINT_FILE).await?;
     let wrong = |what: &str| {
         let (file, expected) =
@@ -164,12 +173,14 @@ pub(crate) async fn read_checkpoint<S: Store>(run: &S) -> Result<(Snapshot, Stan
     let standing: Standing = about
         .and_then(|text| serde_json::from_str(text).ok())
         .ok_or_else(|| wrong("its metadata cannot be read"))?;
-    let mut tensors = read_state(&bytes, &run.locate(CHECKPOINT_FILE))?;
+    let mut tensors = read_safetensors(&bytes, &run.locate(CHECKPOINT_FILE))?;
     let mut take = |name: &str| {
         tensors.remove(name).map(|t| t.1).ok_or_else(|| wrong(&format!("tensor {name} is missing")))
     };
     let (params, moments, state) = (take("params")?, take("moments")?, take("state")?);
-    Ok((Snapshot { step: standing.step, params, moments, state }, standing))
+    let snapshot = Snapshot { step: standing.step, params, moments, state };
+    let sums = [standing.loss, standing.accuracy].map(f64::from_bits);
+    Ok(TrainCheckpoint::new(snapshot, standing.history, sums))
 }
 
 pub(crate) async fn write_statistics<S: Store>(
@@ -185,7 +196,7 @@ pub(crate) async fn write_statistics<S: Store>(
 
 pub(crate) async fn read_statistics<S: Store>(run: &S) -> Result<Statistics, LabError> {
     let file = run.locate(STATISTICS_FILE);
-    let mut tensors = read_state(&run.read(STATISTICS_FILE).await?, &file)?;
+    let mut tensors = read_safetensors(&run.read(STATISTICS_FILE).await?, &file)?;
     let mut take = |name: &str| {
         tensors.remove(name).map(|t| t.1).ok_or_else(|| TrainProblem::Weights {
             file: file.clone(),
@@ -202,7 +213,7 @@ pub(crate) async fn read_model<S: Store>(run: &S) -> Result<StateDict, LabError>
         let what = format!("there is no {MODEL_FILE} yet: no epoch has ended");
         return Err(TrainProblem::NotARun { store: run.describe(), what }.into());
     }
-    read_state(&run.read(MODEL_FILE).await?, &run.locate(MODEL_FILE))
+    read_safetensors(&run.read(MODEL_FILE).await?, &run.locate(MODEL_FILE))
 }
 
 pub(crate) async fn write_model<S: Store>(

@@ -19,6 +19,41 @@ pub struct Score {
     pub confusion: Vec<Vec<u64>>,
 }
 
+/// What a model takes a network for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Position in the zoo.
+    pub net: u64,
+    /// Index of the image in its source.
+    pub object: i64,
+    /// Which of the image's networks.
+    pub view: i64,
+    /// The network's class; -1 if unknown.
+    pub label: i64,
+    /// The most probable class.
+    pub predicted: u64,
+    /// Of every class.
+    pub probabilities: Vec<f64>,
+}
+
+impl Prediction {
+    /// From the logits of the network at `net` in its zoo, of which `[object, view, label]` are known.
+    pub(crate) fn of(logits: &[f32], net: u64, [object, view, label]: [i64; 3]) -> Prediction {
+        let predicted = argmax(logits) as u64;
+        Prediction { net, object, view, label, predicted, probabilities: softmax(logits) }
+    }
+
+    /// Whether the network has a class, and it is another.
+    pub fn is_wrong(&self) -> bool {
+        u64::try_from(self.label).is_ok_and(|label| label != self.predicted)
+    }
+
+    /// Probability of the most probable class.
+    pub fn confidence(&self) -> f64 {
+        self.probabilities.get(self.predicted as usize).copied().unwrap_or(0.0)
+    }
+}
+
 /// The most probable class; the first of several.
 pub(crate) fn argmax(row: &[f32]) -> usize {
     let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);

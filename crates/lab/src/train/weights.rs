@@ -15,32 +15,38 @@ fn wrong(file: &str, what: impl Into<String>, expected: &str) -> LabError {
     TrainProblem::Weights { file, what: what.into(), expected }.into()
 }
 
+const EXPECTED: &str = "a state dict as safetensors or as torch.save writes it";
+
+/// As [`read_state`], of a file that this program wrote: programs that read no other files need no reader of them.
+pub(crate) fn read_safetensors(bytes: &[u8], file: &str) -> Result<StateDict, LabError> {
+    let tensors =
+        SafeTensors::deserialize(bytes).map_err(|e| wrong(file, e.to_string(), EXPECTED))?;
+    let mut all = StateDict::new();
+    for (name, view) in tensors.iter() {
+        let values = match view.dtype() {
+            safetensors::Dtype::F32 => {
+                view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
+            }
+            safetensors::Dtype::F64 => {
+                let each = view.data().as_chunks().0.iter();
+                each.map(|&b| f64::from_le_bytes(b) as f32).collect()
+            }
+            // Counters, such as those of batches seen, are of no use here.
+            safetensors::Dtype::I64 => continue,
+            other => return Err(wrong(file, format!("{name}: type {other:?}"), "F32 or F64")),
+        };
+        all.insert(name.to_owned(), (view.shape().to_vec(), values));
+    }
+    Ok(all)
+}
+
 /// Reads a state dict: a safetensors file, or one of `torch.save`, which is read as data only. `file` is the name used in messages.
 ///
 /// # Errors
 /// Neither of both, or tensors that are not numbers.
 pub fn read_state(bytes: &[u8], file: &str) -> Result<StateDict, LabError> {
-    const EXPECTED: &str = "a state dict as safetensors or as torch.save writes it";
     if !bytes.starts_with(b"PK") {
-        let tensors =
-            SafeTensors::deserialize(bytes).map_err(|e| wrong(file, e.to_string(), EXPECTED))?;
-        let mut all = StateDict::new();
-        for (name, view) in tensors.iter() {
-            let values = match view.dtype() {
-                safetensors::Dtype::F32 => {
-                    view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
-                }
-                safetensors::Dtype::F64 => {
-                    let each = view.data().as_chunks().0.iter();
-                    each.map(|&b| f64::from_le_bytes(b) as f32).collect()
-                }
-                // Counters, such as those of batches seen, are of no use here.
-                safetensors::Dtype::I64 => continue,
-                other => return Err(wrong(file, format!("{name}: type {other:?}"), "F32 or F64")),
-            };
-            all.insert(name.to_owned(), (view.shape().to_vec(), values));
-        }
-        return Ok(all);
+        return read_safetensors(bytes, file);
     }
     let value = read_torch(bytes, file)?;
     // Trainers like to put the state dict into another dictionary.
