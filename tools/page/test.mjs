@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Runner, launch, serve, shotsIn, violations } from './harness.mjs';
 import augment from './augment.mjs';
+import classify from './classify.mjs';
 import fit from './fit.mjs';
 import lessons from './lessons.mjs';
 import missing from './missing.mjs';
@@ -17,7 +18,7 @@ import mix from './mix.mjs';
 import zoo from './zoo.mjs';
 
 /** Tests by bench; those of `missing` get a browser without WebGPU. */
-const BENCHES = { fit, augment, mix, zoo, lessons, missing };
+const BENCHES = { fit, augment, mix, classify, zoo, lessons, missing };
 
 const [dist, out, ...wanted] = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in BENCHES));

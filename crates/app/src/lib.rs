@@ -6,6 +6,7 @@
 //!
 //! Natively only the state, the protocol and the lessons exist, for their tests.
 
+pub mod drawing;
 pub mod lessons;
 pub mod palette;
 pub mod portrait;

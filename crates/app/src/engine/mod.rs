@@ -5,6 +5,7 @@
 //! within one slice.
 
 mod augment;
+mod classify;
 mod desk;
 mod device;
 mod fit;
@@ -71,6 +72,7 @@ struct Engine {
     fit: fit::FitDesk,
     augment: augment::AugmentDesk,
     mix: mix::MixDesk,
+    classify: classify::ClassifyDesk,
     zoo: zoo::ZooDesk,
     check: Option<(Check<MemStore>, Summary)>,
     /// What has been asked of the device and not been done yet.
@@ -94,6 +96,7 @@ impl Engine {
             fit: fit::FitDesk::default(),
             augment: augment::AugmentDesk::default(),
             mix: mix::MixDesk::default(),
+            classify: classify::ClassifyDesk::default(),
             zoo: zoo::ZooDesk::default(),
             check: None,
             todo: Todo::default(),
@@ -129,6 +132,7 @@ impl Engine {
             Request::Fit(request) => self.fit.note(request, &parts),
             Request::Augment(request) => self.augment.note(request, &parts),
             Request::Mix(request) => self.mix.note(request, &parts),
+            Request::Classify(request) => self.classify.note(request, &parts),
             Request::Zoo(request) => self.zoo.note(request, &parts),
         }
     }
@@ -158,6 +162,7 @@ impl Engine {
             desk::turn(&mut self.augment, &mut tools).await,
             desk::turn(&mut self.mix, &mut tools).await,
             desk::turn(&mut self.fit, &mut tools).await,
+            desk::turn(&mut self.classify, &mut tools).await,
         ];
         self.watch();
         busy.contains(&true)
@@ -179,12 +184,13 @@ impl Engine {
         let Some(why) = self.gpu.as_ref().and_then(Gpu::lost) else { return };
         self.gpu = None;
         self.check = None;
-        let step = self.fit.resumes_at();
+        let (step, training) = (self.fit.resumes_at(), self.classify.resumes_at());
         self.fit.lose_gpu();
         self.augment.lose_gpu();
         self.mix.lose_gpu();
+        self.classify.lose_gpu();
         self.zoo.lose_gpu();
-        self.port.reply(&Reply::Lost { why, step });
+        self.port.reply(&Reply::Lost { why, step, training });
     }
 
     async fn begin_check(&mut self) {

@@ -146,7 +146,7 @@ async fn export(name: &str, format: Format, tools: &mut Tools<'_>) -> Result<(),
 }
 
 /// What is known of the networks, and a picture of each: the image it was fitted to, else what it draws.
-async fn show(open: &OpenZoo, gpu: Option<&Gpu>) -> Result<(Opened, Vec<u8>), Trouble> {
+pub(super) async fn show(open: &OpenZoo, gpu: Option<&Gpu>) -> Result<(Opened, Vec<u8>), Trouble> {
     let (manifest, mlp, nets) = (open.manifest(), open.mlp(), &open.nets);
     let mut opened = Opened {
         name: open.name.clone(),

@@ -75,12 +75,10 @@ pub(super) fn MissingGpu() -> impl IntoView {
                     <h2 id="missing-title">{advice.title}</h2>
                     <p>{advice.why}</p>
                     <ul>{advice.what_to_do.into_iter().map(|what| view! { <li>{what}</li> }).collect_view()}</ul>
-                    {move || (lab.state.with(|state| state.bench) == Bench::Fit).then(|| view! {
-                        <p>
-                            "Until then, the pictures below are recordings of what the lab computes, made with the \
-                             same program."
-                        </p>
-                    })}
+                    <p hidden=move || lab.state.with(|state| state.bench != Bench::Fit)>
+                        "Until then, the pictures below are recordings of what the lab computes, made with the \
+                         same program."
+                    </p>
                     {retry.then(|| view! {
                         <button on:click=move |_| lab.find_gpu()>"Look again"</button>
                     })}

@@ -59,6 +59,13 @@ pub(super) fn HelpPanel() -> impl IntoView {
                     "Read “omega nought”: what every layer multiplies its sum by before the sine. It sets how \
                      fine the waves are that the network is made of."
                 </dd>
+                <dt>"Epoch"</dt>
+                <dd>
+                    "A classifier has been shown every network that it learns from once. Its accuracy on networks that it \
+                     has never been shown, the test networks, says whether it has understood something or learnt by heart."
+                </dd>
+                <dt>"Augmentation"</dt>
+                <dd>"Showing a network changed in a way that should not matter, so that there is more to learn from."</dd>
                 <dt>"Convention"</dt>
                 <dd>
                     "How the first weights are drawn and what the output means. Published collections of networks \
@@ -84,7 +91,7 @@ pub(super) fn HelpPanel() -> impl IntoView {
                 <code>"&run=1"</code> " to start at once, and "
                 <code>"&hide=network,many"</code>
                 " to hide parts; there are tabs, intro, picture, network, many, chart, waves, difference, \
-                 view, picker, operations, weights, strips, figures, costs, share, device."
+                 view, picker, operations, weights, strips, figures, costs, reading, training, share, device."
             </p>
         </dialog>
     }

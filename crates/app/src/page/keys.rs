@@ -15,7 +15,8 @@ pub(super) fn listen(lab: Lab) {
             return;
         }
         let key = event.key();
-        let fitting = lab.state.with_untracked(|state| state.bench == Bench::Fit);
+        let bench = lab.state.with_untracked(|state| state.bench);
+        let (fitting, training) = (bench == Bench::Fit, bench == Bench::Classify);
         if takes(&event, &key) {
             return;
         }
@@ -25,6 +26,8 @@ pub(super) fn listen(lab: Lab) {
             " " if fitting && lab.is_coming_untracked() => {}
             "ArrowRight" if fitting && lab.can_run_untracked() && !event.repeat() => lab.step(),
             "r" | "R" if fitting => lab.reset(),
+            " " if training && untrack(|| lab.can_train()) => lab.toggle_training(),
+            "r" | "R" if training => lab.reset_training(),
             "?" => help::open(),
             _ => return,
         }

@@ -2,6 +2,7 @@
 //! nothing else talks to the worker. Every bench has a part of it, beside its components ([`super::fit::model`], ..).
 
 use super::augment::model::AugmentModel;
+use super::classify::model::ClassifyModel;
 use super::fit::model::FitModel;
 use super::mix::model::MixModel;
 use super::wire::{Incoming, Wire};
@@ -29,6 +30,8 @@ pub(super) enum Gpu {
         why: String,
         /// From where a fit can go on.
         step: Option<u32>,
+        /// From where a training can go on.
+        training: Option<u32>,
     },
 }
 
@@ -77,6 +80,8 @@ pub(super) struct Lab {
     pub augment: AugmentModel,
     /// The Align & Mix bench.
     pub mix: MixModel,
+    /// The Classify bench.
+    pub classify: ClassifyModel,
     /// The zoo that benches take networks from.
     pub zoo: ZooModel,
     wire: StoredValue<Option<Wire>, LocalStorage>,
@@ -89,6 +94,7 @@ impl Lab {
             fit: FitModel::new(&state),
             augment: AugmentModel::new(),
             mix: MixModel::new(),
+            classify: ClassifyModel::new(),
             zoo: ZooModel::new(),
             state: RwSignal::new(state),
             gpu: RwSignal::new(Gpu::Waiting),
@@ -108,6 +114,7 @@ impl Lab {
         lab.start_zoo();
         lab.start_augment();
         lab.start_mix();
+        lab.start_classify();
         lab
     }
 
@@ -185,6 +192,7 @@ impl Lab {
             Incoming::Reply(reply, parts) => self.take_reply(*reply, &parts),
             Incoming::Broken(why) => {
                 self.fit.going.set(false);
+                self.suspend_training();
                 self.gpu.set(Gpu::Missing(NoGpu::NoWorker(why)));
             }
         }
@@ -196,12 +204,14 @@ impl Lab {
             Reply::Ready(device) => {
                 self.gpu.set(Gpu::Ready(device));
                 self.resume_fit();
+                self.resume_training();
             }
             Reply::NoGpu(cause) => self.gpu.set(Gpu::Missing(in_page(cause))),
-            Reply::Lost { why, step } => {
+            Reply::Lost { why, step, training } => {
                 self.suspend_fit();
+                self.suspend_training();
                 self.checked.update(|checked| checked.running = false);
-                self.gpu.set(Gpu::Lost { why, step });
+                self.gpu.set(Gpu::Lost { why, step, training });
             }
             Reply::Case(case) => self.checked.update(|checked| checked.cases.push(case)),
             Reply::Checked(summary) => self.checked.update(|checked| {
@@ -222,6 +232,7 @@ impl Lab {
             Reply::Fit(reply) => self.take_fit(reply, parts),
             Reply::Augment(reply) => self.take_augment(reply, parts),
             Reply::Mix(reply) => self.take_mix(reply, parts),
+            Reply::Classify(reply) => self.take_classify(*reply, parts),
             Reply::Zoo(reply) => self.take_zoo(reply, parts),
         }
     }

@@ -3,13 +3,16 @@
 mod address;
 mod augment;
 mod canvas;
+mod classify;
 mod device;
 mod fit;
 mod help;
 mod keys;
 mod lab;
 mod lessons;
+mod menu;
 mod mix;
+mod pad;
 mod shown;
 mod wire;
 mod zoo;
@@ -103,6 +106,7 @@ fn App() -> impl IntoView {
                 Bench::Fit => view! { <fit::FitBench/> }.into_any(),
                 Bench::Augment => view! { <augment::AugmentBench/> }.into_any(),
                 Bench::Mix => view! { <mix::MixBench/> }.into_any(),
+                Bench::Classify => view! { <classify::ClassifyBench/> }.into_any(),
                 Bench::Zoo => view! { <zoo::ZooBench/> }.into_any(),
                 Bench::Lessons => view! { <lessons::LessonsBench/> }.into_any(),
             }}
@@ -127,13 +131,13 @@ fn App() -> impl IntoView {
 fn Notices() -> impl IntoView {
     let lab = lab();
     let lost = move || match lab.gpu.get() {
-        Gpu::Lost { why, step } => Some((why, step)),
+        Gpu::Lost { why, step, training } => Some((why, step, training)),
         _ => None,
     };
     view! {
         <div class="notices" role="alert">
             {move || {
-                lost().map(|(why, step)| view! {
+                lost().map(|(why, step, training)| view! {
                     <div class="notice bad" id="lost">
                         <p>
                             <strong>"The graphics card went away. "</strong>
@@ -141,8 +145,10 @@ fn Notices() -> impl IntoView {
                              memory, or when a laptop wakes up. "
                             {match step {
                                 Some(step) => format!("Your fit is kept as it was at step {step}."),
+                                None if training.is_some() => String::new(),
                                 None => "Nothing was under way.".to_owned(),
-                            }} " " <span class="dim">{format!("(The browser says: {why}.)")}</span>
+                            }} " "
+                            {training.map(|step| format!("Your training is kept as it was at step {step}. "))} <span class="dim">{format!("(The browser says: {why}.)")}</span>
                         </p>
                         <button class="main" on:click=move |_| lab.find_gpu()>"Resume"</button>
                     </div>

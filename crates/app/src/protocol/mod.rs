@@ -5,6 +5,7 @@
 //! Every bench has words of its own.
 
 pub mod augment;
+pub mod classify;
 pub mod fit;
 pub mod mix;
 pub mod zoo;
@@ -35,6 +36,8 @@ pub enum Request {
     Augment(augment::Request),
     /// To the Align & Mix bench.
     Mix(mix::Request),
+    /// To the Classify bench.
+    Classify(classify::Request),
     /// To the shelf of zoos.
     Zoo(zoo::Request),
 }
@@ -57,6 +60,8 @@ pub enum Reply {
         why: String,
         /// The step from which a fit can go on, if one was under way.
         step: Option<u32>,
+        /// The step from which a training can go on, if one was under way.
+        training: Option<u32>,
     },
     /// A case of the check.
     Case(Case),
@@ -74,6 +79,8 @@ pub enum Reply {
     Augment(augment::Reply),
     /// From the Align & Mix bench.
     Mix(mix::Reply),
+    /// From the Classify bench.
+    Classify(Box<classify::Reply>),
     /// From the shelf of zoos.
     Zoo(zoo::Reply),
 }

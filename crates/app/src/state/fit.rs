@@ -8,7 +8,7 @@ use weightlab_lab::{FitOptions, fit::default_dims};
 use weightlab_nets::{Activation, Convention, FitSettings, MAX_LAYERS, MAX_WIDTH, Mlp, MlpError};
 
 /// Pictures of Fashion-MNIST that come with the page.
-const FASHION: u32 = 64;
+pub(super) const FASHION: u32 = 64;
 
 /// Sides in pixels that photographs and own pictures can be reduced to.
 pub const SIDES: [u32; 6] = [16, 28, 32, 48, 64, 96];

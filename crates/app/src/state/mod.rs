@@ -4,12 +4,14 @@
 //! usual are left out, and nonsense becomes a sentence and the usual value.
 
 pub mod augment;
+mod classify;
 mod fit;
 mod lesson;
 mod mix;
 mod table;
 
 pub use augment::AugmentSpec;
+pub use classify::{ClassifySpec, MIXTURES, Mixture};
 pub use fit::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Picture, SIDES, WIDTHS};
 pub use lesson::Lesson;
 pub use mix::MixSpec;
@@ -26,6 +28,8 @@ pub enum Bench {
     Augment,
     /// What lies between two networks.
     Mix,
+    /// Networks are read, without running them.
+    Classify,
     /// The networks there are.
     Zoo,
     /// Guided tours.
@@ -34,7 +38,8 @@ pub enum Bench {
 
 impl Bench {
     /// Every bench there is, in the order of the tabs.
-    pub const ALL: &[Bench] = &[Bench::Fit, Bench::Augment, Bench::Mix, Bench::Zoo, Bench::Lessons];
+    pub const ALL: &[Bench] =
+        &[Bench::Fit, Bench::Augment, Bench::Mix, Bench::Classify, Bench::Zoo, Bench::Lessons];
 
     /// The name on its tab.
     pub fn title(self) -> &'static str {
@@ -42,6 +47,7 @@ impl Bench {
             Bench::Fit => "Fit",
             Bench::Augment => "Augment",
             Bench::Mix => "Align & Mix",
+            Bench::Classify => "Classify",
             Bench::Zoo => "Zoo",
             Bench::Lessons => "Lessons",
         }
@@ -81,6 +87,10 @@ pub enum Part {
     Figures,
     /// The costs of an assignment.
     Costs,
+    /// Draw, fit, classify.
+    Reading,
+    /// Training a classifier.
+    Training,
     /// The share button.
     Share,
     /// The state of the GPU.
@@ -105,6 +115,8 @@ impl Part {
         ("strips", Part::Strips),
         ("figures", Part::Figures),
         ("costs", Part::Costs),
+        ("reading", Part::Reading),
+        ("training", Part::Training),
         ("share", Part::Share),
         ("device", Part::Device),
     ];
@@ -131,6 +143,7 @@ const BENCHES: Choice<Bench> = Choice(&[
     ("fit", Bench::Fit),
     ("augment", Bench::Augment),
     ("mix", Bench::Mix),
+    ("classify", Bench::Classify),
     ("zoo", Bench::Zoo),
     ("lessons", Bench::Lessons),
 ]);
@@ -154,6 +167,8 @@ pub struct State {
     pub fit: FitSpec,
     /// How one looks at it.
     pub view: FitView,
+    /// What the Classify bench does.
+    pub classify: ClassifySpec,
     /// Name of the zoo that benches take networks from.
     pub zoo: String,
     /// Position in it of the network that is looked at.
@@ -176,6 +191,7 @@ impl Default for State {
             bench: Bench::Fit,
             fit: FitSpec::default(),
             view: FitView::default(),
+            classify: ClassifySpec::default(),
             zoo: USUAL_ZOO.to_owned(),
             net: 0,
             augment: AugmentSpec::default(),
@@ -193,6 +209,7 @@ impl State {
         io.field("bench", &BENCHES, &mut self.bench, &usual.bench);
         self.fit.fields(io);
         self.view.fields(io);
+        self.classify.fields(io);
         io.field("zoo", &Name, &mut self.zoo, &usual.zoo);
         io.field("of", &Whole(0, MOST_NETS), &mut self.net, &usual.net);
         self.augment.fields(io);
@@ -234,6 +251,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weightlab_learn::dws::SetLayer;
     use weightlab_nets::Convention;
     use weightlab_nets::mix::Mix;
     use weightlab_nets::symmetry::Op;
@@ -278,6 +296,17 @@ mod tests {
             draw: 9,
         };
         state.mix = MixSpec { pair: [3, 3], t: 0.25, layer: 2, method: Mix::Aligned, seed: 5 };
+        state.classify = ClassifySpec {
+            read: Some(63),
+            negate: true,
+            mixture: Mixture::Signed,
+            epochs: 7,
+            hidden: 32,
+            sets: SetLayer::Sab,
+            batch: 48,
+            rate: 0.002,
+            seed: 9,
+        };
         let link = state.to_fragment();
         assert!(link.contains("&op=rotate:degrees=12.5;gaussian-noise:level=0.03&"), "{link}");
         assert_eq!(State::from_fragment(&link), (state, Vec::new()), "{link}");
@@ -314,6 +343,9 @@ mod tests {
             "t=1.5",
             "layer=0",
             "method=magic",
+            "train-mix=all",
+            "train-hidden=12",
+            "read=64",
         ];
         for text in nonsense {
             let (state, problems) = State::from_fragment(text);

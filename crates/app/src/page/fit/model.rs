@@ -3,7 +3,7 @@
 use crate::page::lab::{Gpu, Lab};
 use crate::protocol::fit::{Drawing, DrawingKind, Frame, Look, Point, Reply, Request, Target};
 use crate::protocol::{self};
-use crate::state::{FitSpec, Many, Picture, State};
+use crate::state::{Bench, FitSpec, Many, Picture, State};
 use js_sys::Array;
 use leptos::prelude::*;
 use std::collections::HashMap;
@@ -48,7 +48,7 @@ impl FitModel {
     /// Of a page that was opened at `state`.
     pub(in crate::page) fn new(state: &State) -> FitModel {
         FitModel {
-            going: RwSignal::new(state.run),
+            going: RwSignal::new(state.run && state.bench == Bench::Fit),
             started: RwSignal::new(None),
             finished: RwSignal::new(None),
             target: RwSignal::new(None),
@@ -181,6 +181,7 @@ impl Lab {
 
     /// The state has been set as a whole; `same` says that the fit is the one there was.
     pub(in crate::page) fn go_to_fit(self, run: bool, same: bool) {
+        let run = run && self.state.with_untracked(|state| state.bench == Bench::Fit);
         let goes = self.fit.going.get_untracked();
         if !same {
             self.fit.going.set(run);

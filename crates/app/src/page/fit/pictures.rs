@@ -1,14 +1,15 @@
 //! Choosing what the network is to become.
 
 use super::super::lab::lab;
+use super::super::pad::Pad;
 use super::camera::Camera;
-use super::pad::Pad;
 use crate::recorded::{CLOTHES, file};
 use crate::state::{Picture, SIDES};
 use leptos::ev::{dragover, drop, paste};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{ClipboardEvent, DragEvent, File, FileList, HtmlInputElement};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ClipboardEvent, DragEvent, File, FileList, HtmlCanvasElement, HtmlInputElement};
 use weightlab_lab::builtin::PHOTOS;
 
 /// Where a picture comes from.
@@ -28,7 +29,7 @@ const SOURCES: [(Source, &str); 4] = [
 ];
 
 /// The names of the classes of [`CLOTHES`], for the buttons.
-const NAMES: [&str; 10] = [
+pub(in crate::page) const NAMES: [&str; 10] = [
     "Trouser",
     "Pullover",
     "Dress",
@@ -66,6 +67,16 @@ pub(super) fn Pictures() -> impl IntoView {
         dropped.remove();
         pasted.remove();
     });
+    let hand_over = move |canvas: HtmlCanvasElement| {
+        let Ok(promise) = window().create_image_bitmap_with_html_canvas_element(&canvas) else {
+            return;
+        };
+        leptos::task::spawn_local(async move {
+            if let Ok(bitmap) = JsFuture::from(promise).await {
+                lab.offer("drawing", &bitmap, true);
+            }
+        });
+    };
     let sized = move || lab.state.with(|state| !matches!(state.fit.picture, Picture::Fashion(_)));
     view! {
         <fieldset class="pictures">
@@ -107,7 +118,12 @@ pub(super) fn Pictures() -> impl IntoView {
                     </div>
                 }.into_any(),
                 Source::Camera => view! { <Camera/> }.into_any(),
-                Source::Draw => view! { <Pad/> }.into_any(),
+                Source::Draw => view! {
+                    <Pad
+                        drawn=hand_over
+                        note="Draw a digit, a letter, a face: each stroke begins a new fit."
+                    />
+                }.into_any(),
             }}
             <Show when=sized>
                 <div class="row">

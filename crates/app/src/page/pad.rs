@@ -1,15 +1,13 @@
-//! Drawing a picture: every stroke is a new one for the network.
+//! A pad to draw on, white on black: every stroke makes a new picture.
 
-use super::super::canvas::{context, place};
-use super::super::lab::lab;
+use super::canvas::{context, place};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, HtmlCanvasElement, PointerEvent};
 
-/// Side of the pad in its own pixels: ten for each that the network is asked about at 28 x 28.
-const SIDE: f64 = 280.0;
+/// Side of the pad in its own pixels: ten for each that a network is asked about at 28 x 28.
+pub(super) const SIDE: f64 = 280.0;
 /// Width of a stroke, as in handwritten digits of the usual data sets.
 const STROKE: f64 = 24.0;
 
@@ -33,8 +31,13 @@ fn stroke(canvas: &HtmlCanvasElement, from: (f64, f64), to: (f64, f64)) {
 }
 
 #[component]
-pub(super) fn Pad() -> impl IntoView {
-    let lab = lab();
+pub(super) fn Pad(
+    /// What is done with a drawing, at the end of every stroke.
+    #[prop(into)]
+    drawn: Callback<HtmlCanvasElement>,
+    /// A sentence below it.
+    note: &'static str,
+) -> impl IntoView {
     let canvas = NodeRef::<Canvas>::new();
     let last = StoredValue::new(None::<(f64, f64)>);
     Effect::new(move |_| {
@@ -42,17 +45,6 @@ pub(super) fn Pad() -> impl IntoView {
             clear(&canvas);
         }
     });
-    let hand_over = move || {
-        let Some(canvas) = canvas.get_untracked() else { return };
-        let Ok(promise) = window().create_image_bitmap_with_html_canvas_element(&canvas) else {
-            return;
-        };
-        leptos::task::spawn_local(async move {
-            if let Ok(bitmap) = JsFuture::from(promise).await {
-                lab.offer("drawing", &bitmap, true);
-            }
-        });
-    };
     let draw = move |event: &PointerEvent| {
         let at = place(event, (event.client_x(), event.client_y()));
         if let (Some(canvas), Some(at)) = (canvas.get_untracked(), at) {
@@ -80,7 +72,7 @@ pub(super) fn Pad() -> impl IntoView {
     let up = move |_: PointerEvent| {
         if last.with_value(Option::is_some) {
             last.set_value(None);
-            hand_over();
+            canvas.get_untracked().into_iter().for_each(|canvas| drawn.run(canvas));
         }
     };
     view! {
@@ -108,7 +100,7 @@ pub(super) fn Pad() -> impl IntoView {
             >
                 "Clear"
             </button>
-            <p class="note">"Draw a digit, a letter, a face: each stroke begins a new fit."</p>
+            <p class="note">{note}</p>
         </div>
     }
 }
