@@ -79,7 +79,7 @@ impl Tried {
         let (Some(max), Some(share)) = (self.overall.max, self.overall.of_range) else {
             return format!("{moved}, and what the network gives is no number any more.");
         };
-        let by = format!("{} of its range", percent(share));
+        let by = format!("{} of the range", percent(share));
         let effect = self.overall.effect.as_str();
         if changed == 0 {
             return format!(
@@ -87,9 +87,14 @@ impl Tried {
             );
         }
         if effect == Effect::PreservesFunction.name() {
+            let off = if max > 0.0 {
+                format!("nowhere does it differ by more than {max:.0e}, which is rounding")
+            } else {
+                "it is the same to the last bit".to_owned()
+            };
             return format!(
-                "{moved}, and the picture did not: nowhere does it differ by more than {max:.0e}, which is rounding. \
-                 These are two different lists of numbers for one and the same function."
+                "{moved}, and the picture did not: {off}. These are two different lists of numbers for one and the \
+                 same function."
             );
         }
         // One operation whose map of the input was checked, whatever it is in general.
@@ -99,14 +104,15 @@ impl Tried {
         };
         if let Some(off) = checked {
             return format!(
-                "{moved}, and the picture moved with them, by up to {by}. It is the old picture seen from another place: \
-                 asked at the moved points, the old network gives the same up to {off:.0e}."
+                "{moved}, and the picture moved with them. It is the old picture seen from another place: \
+                 asked at the moved points, the old network gives the same up to {off:.0e}. At one point, brightness \
+                 changed by up to {by}."
             );
         }
         if effect == Effect::ActsOnInput.name() {
             return format!(
-                "{moved}, and the picture moved with them, by up to {by}. Each step is the picture before it, seen from \
-                 another place."
+                "{moved}, and the picture moved with them: after every step it is the picture before, seen from another \
+                 place. At one point, brightness changed by up to {by}."
             );
         }
         if share < 0.01 {
@@ -155,10 +161,14 @@ mod tests {
     fn sentences_say_what_happened() {
         let said = |effect, max, checked, changed| tried(effect, max, checked, changed).sentence();
         let kept = said(Effect::PreservesFunction, 3e-7, None, 9);
-        assert!(kept.starts_with("All 9 numbers changed, and the picture did not"), "{kept}");
+        assert!(
+            kept.starts_with("All 9 numbers changed, and the picture did not: nowhere"),
+            "{kept}"
+        );
+        assert!(said(Effect::PreservesFunction, 0.0, None, 9).contains("the last bit"));
         let moved = said(Effect::ActsOnInput, 0.7, Some(2e-6), 4);
         assert!(
-            moved.starts_with("4 of 9") && moved.contains("up to 70 % of its range"),
+            moved.starts_with("4 of 9") && moved.contains("up to 70 % of the range"),
             "{moved}"
         );
         assert!(moved.contains("2e-6"), "{moved}");

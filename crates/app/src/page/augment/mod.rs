@@ -41,12 +41,10 @@ pub(super) fn AugmentBench() -> impl IntoView {
                 <Show when=move || shown(Part::Picker)>
                     <fieldset>
                         <legend>"Network"</legend>
-                        <div class="row">
-                            <strong id="net-title">
-                                {move || lab.zoo.net_title(lab.state.with(|state| state.net))}
-                            </strong>
-                            <ClassMenu class/>
-                        </div>
+                        <strong id="net-title">
+                            {move || lab.zoo.net_title(lab.state.with(|state| state.net))}
+                        </strong>
+                        <ClassMenu class/>
                         <Picker
                             label="The network that things are done to"
                             columns=7

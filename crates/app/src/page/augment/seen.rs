@@ -113,7 +113,7 @@ pub(super) fn Seen() -> impl IntoView {
             </section>
         </Show>
         <Show when=move || tried.with(|t| t.as_ref().is_some_and(|t| t.ops.len() > 1))>
-            <div class="scroll">
+            <div class="scroll" tabindex="0" role="region" aria-label="The operations one by one">
                 <table class="figures-table">
                     <caption>"Each operation by itself, on what the one before has made"</caption>
                     <thead>

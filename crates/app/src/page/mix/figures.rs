@@ -31,7 +31,7 @@ pub(super) fn Figures() -> impl IntoView {
         .collect_view()
     };
     view! {
-        <div class="scroll">
+        <div class="scroll" tabindex="0" role="region" aria-label="The line in figures">
             <table class="figures-table" id="mix-figures">
                 <caption>{move || format!("At {:.0} % of the second network", 100.0 * t())}</caption>
                 <thead>
