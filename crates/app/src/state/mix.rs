@@ -22,9 +22,9 @@ pub struct MixSpec {
 
 impl Default for MixSpec {
     fn default() -> MixSpec {
-        // Two sandals: of all pairs of one class in the zoo that comes with the page, the one that alignment mends best. Half
-        // way the errors are 0.39 as they are, 0.09 aligned and 0.04 signed.
-        MixSpec { pair: [106, 90], t: 0.5, layer: 1, method: Mix::Signed, seed: 0 }
+        // Two pairs of trousers of the zoo that comes with the page. Few pairs of a class are mended so visibly: half way the errors are
+        // 0.33 as they are, 0.10 aligned and 0.04 signed, and one sees trousers again.
+        MixSpec { pair: [175, 144], t: 0.5, layer: 1, method: Mix::Signed, seed: 0 }
     }
 }
 

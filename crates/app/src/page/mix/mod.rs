@@ -49,7 +49,7 @@ pub(super) fn MixBench() -> impl IntoView {
                 <Show when=move || shown(Part::Strips)>
                     <Strips/>
                 </Show>
-                <div class="below">
+                <div class="below stack">
                     <Show when=move || shown(Part::Chart)>
                         <Chart/>
                     </Show>
