@@ -257,7 +257,8 @@ fn reading(story: &Story) -> String {
         r#"<section id="read"><h2>4. What it says about those fitted above</h2>
 <p>The networks of chapter 1 were fitted while you waited, to images that neither training ever used. The model that did better on networks held out
 (trained {how}) reads their weights and names {correct} of {nets} rightly: {accuracy}. Below is what every network draws &ndash; which the
-model does not see &ndash; and what it was taken for.</p><div class="gallery read">{cells}</div></section>"#,
+model does not see &ndash; and what it was taken for. This is a look at the test of chapter 3, not a second one: its first networks are of
+these same images, and with seed 0 and the usual number of steps they are the same networks, fitted beforehand.</p><div class="gallery read">{cells}</div></section>"#,
         how = called(&t.augment),
         correct = score.map_or(0, |s| s.correct),
         nets = score.map_or(0, |s| s.nets),
