@@ -1,6 +1,6 @@
 // The Classify bench, used as a person uses it.
 
-import { assert, number, open } from './harness.mjs';
+import { LONG, LONG_HERE, assert, number, open } from './harness.mjs';
 
 /**
  * Test accuracy that is above chance, in percent: 180 networks of ten classes guessed at random give 10 with a standard
@@ -131,10 +131,13 @@ export default async function classify({ runner, site, browser, shot, violations
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.locator('#clear-runs').click();
     await page.waitForFunction(() => document.querySelectorAll('#runs li').length === 0);
+    const long = await page.evaluate(() => window.seen.long);
+    assert(Math.max(0, ...long) < LONG_HERE, `long tasks: ${long} ms`);
     const seconds = (from, to) => ((to - from) / 1000).toFixed(1);
     return (
       `first epoch after ${seconds(begin, first)} s, above chance after ${seconds(begin, end)} s and ${done} epochs; ` +
-      `surest mistake: ${wrong.name} with ${wrong.width.toFixed(0)} %`
+      `surest mistake: ${wrong.name} with ${wrong.width.toFixed(0)} %; ` +
+      `${long.length} tasks over ${LONG} ms (longest ${Math.max(0, ...long)} ms)`
     );
   });
 
