@@ -88,7 +88,9 @@ export default async function mix({ runner, site, browser, scratch, shot, violat
     await page.mouse.move(slider.x + slider.width * 0.7, slider.y + slider.height / 2, { steps: 12 });
     await page.mouse.up();
     await page.waitForFunction(() => Math.abs(window.seen.mix.at.t - 0.7) < 0.03);
-    const strip = await page.locator('.strips canvas').first().boundingBox();
+    const first = page.locator('.strips canvas').first();
+    await first.scrollIntoViewIfNeeded();
+    const strip = await first.boundingBox();
     await page.mouse.click(strip.x + strip.width - 3, strip.y + strip.height / 2);
     await done(page, [3, 9], 1);
     await page.waitForFunction(() => location.hash.includes('t=1'));
