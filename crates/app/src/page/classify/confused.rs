@@ -67,13 +67,13 @@ pub(super) fn Confused() -> impl IntoView {
             <li>
                 <button
                     type="button"
-                    aria-label=title.clone()
                     title=title
                     aria-pressed=move || (model.net.get() == Some(net)).to_string()
                     on:click=move |_| model.net.set(Some(net))
                 >
                     <Thumb net/>
                     <span class="truth">{truth}</span>
+                    <span class="unseen">" taken for "</span>
                     <span class="said">{format!("{said}?")}</span>
                 </button>
             </li>
