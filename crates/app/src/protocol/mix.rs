@@ -133,7 +133,8 @@ impl At {
             let at = methods.iter().position(|&m| Mix::ALL.get(m as usize) == Some(&wanted))?;
             Some(self.points.get(at + 1)?.mse_blend)
         };
-        let matched = error(Mix::Signed).or_else(|| error(Mix::Aligned));
+        // Signs mostly help, not always.
+        let matched = [Mix::Aligned, Mix::Signed].into_iter().filter_map(error).reduce(f64::min);
         let (Some(direct), Some(matched)) = (error(Mix::Direct), matched) else {
             return String::new();
         };

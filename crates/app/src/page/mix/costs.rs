@@ -101,7 +101,8 @@ pub(super) fn CostMatrices() -> impl IntoView {
                 " A row is a neuron of the first network, a column one of the second; the bluer a cell, the nearer they \
                  are, in all weights that lead in and out. Rings show the partner of each row as "
                 {move || name(Mix::ALL.iter().position(|&m| m == method()).unwrap_or(0) as u32)}
-                " chooses it. Reordering the columns brings all rings onto the diagonal: that is all that alignment does."
+                " chooses it. Reordering the columns brings all rings onto the diagonal, and that is all: only “signed” turns some \
+                 neurons round besides."
             </p>
         </section>
     }
