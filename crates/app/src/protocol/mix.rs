@@ -148,7 +148,7 @@ impl At {
                         draw the same."
                     .to_owned();
             }
-            t if (0.45..=0.55).contains(&t) => "Half way",
+            t if (0.48..=0.52).contains(&t) => "Half way",
             _ => "Here",
         };
         let times = direct / matched.max(1e-12);

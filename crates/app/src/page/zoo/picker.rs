@@ -86,14 +86,18 @@ pub(in crate::page) fn Picker(
     Effect::new(move |_| {
         let first = chosen.with(|chosen| chosen.first().copied());
         let (Some(scroller), Some(cell)) = (scroller.get(), first.and_then(cell)) else { return };
-        let element: &Element = &scroller;
         let rows = shown.with(|shown| (shown.len() as u32).div_ceil(columns).max(1));
-        let row = f64::from(element.scroll_height()) / f64::from(rows);
-        let top = row * f64::from(cell as u32 / columns);
-        let (from, height) = (f64::from(element.scroll_top()), f64::from(element.client_height()));
-        if top < from || top + row > from + height {
-            element.set_scroll_top((top - height / 2.0).max(0.0) as i32);
-        }
+        // Networks that have just come take their place only after this.
+        request_animation_frame(move || {
+            let element: &Element = &scroller;
+            let row = f64::from(element.scroll_height()) / f64::from(rows);
+            let top = row * f64::from(cell as u32 / columns);
+            let from = f64::from(element.scroll_top());
+            let height = f64::from(element.client_height());
+            if top < from || top + row > from + height {
+                element.set_scroll_top((top - height / 2.0).max(0.0) as i32);
+            }
+        });
     });
     let markers = move || {
         let rows = shown.with(|shown| (shown.len() as u32).div_ceil(columns).max(1));
