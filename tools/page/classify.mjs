@@ -93,7 +93,7 @@ export default async function classify({ runner, site, browser, shot, violations
     assert((await page.locator('#looked-at .bars em').count()) === 1, 'what it is is not marked');
     await page.locator('#confusion tbody tr').first().locator('td').first().click();
     await page.locator('#confused-title').getByText('T-shirt taken for T-shirt').waitFor();
-    await page.locator('.matrix').focus();
+    await page.locator('.counts').focus();
     await page.keyboard.press('ArrowDown');
     await page.locator('#confused-title').getByText('Trouser taken for T-shirt').waitFor();
     await page.keyboard.press('Escape');

@@ -100,7 +100,7 @@ pub(super) fn Confusion() -> impl IntoView {
                 </span>
             </figcaption>
             <div
-                class="matrix"
+                class="counts"
                 tabindex="0"
                 role="group"
                 aria-label=move || format!("Confusion matrix. Arrow keys choose a cell: {}.", said())

@@ -41,7 +41,7 @@ pub(super) fn ClassifyBench() -> impl IntoView {
             <Read/>
         </Show>
         <Show when=move || shown(Part::Training)>
-            <section class="lesson" aria-labelledby="training-title">
+            <section class="training" aria-labelledby="training-title">
                 <h3 id="training-title">"Train a classifier yourself"</h3>
                 <p class="note">
                     "It learns from 720 networks, which draw 360 pieces of clothing twice each, and is tested on 180 \
