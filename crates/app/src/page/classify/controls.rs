@@ -69,7 +69,7 @@ pub(super) fn Controls() -> impl IntoView {
             <small id="mixture-note">{move || note(spec(lab, |s| s.mixture))}</small>
             <Show when=slow>
                 <small>
-                    "There is no graphics card here: the browser takes minutes to compile the alignment before the first step."
+                    "There is no graphics card here: with alignment it may take minutes until the first step is done."
                 </small>
             </Show>
         </fieldset>
