@@ -14,22 +14,20 @@ export default async function lessons({ runner, site, browser, shot, violations 
     let steps = 0;
     for (let tour = 0; tour < tours; tour++) {
       await page.locator('.tours button').nth(tour).click();
-      for (;;) {
-        await page.locator('.lesson h2').waitFor();
-        await page.waitForFunction(() => location.hash.includes('lesson='));
-        const hash = await page.evaluate(() => location.hash);
+      for (let step = 1; ; step++) {
+        await page.locator('.lesson').getByText(`step ${step} of`).waitFor();
         // A wrong answer is explained, and so is the right one.
         await page.locator('.answers button').first().click();
         await page.locator('.because').getByText(/^(Yes|Not quite)\. /).waitFor();
         await page.locator('.answers button.right').click();
         await page.locator('.because').getByText(/^Yes\. /).waitFor();
-        assert((await page.locator('main > .lesson ~ *').count()) > 0, `${hash}: there is no bench below`);
+        assert((await page.locator('main > .lesson ~ *').count()) > 0, `step ${step}: there is no bench below`);
         steps += 1;
-        await shot(page, `lesson-${tour + 1}-${hash.match(/lesson=\w+(?:%3A|:)(\d+)/)[1]}`);
-        const next = page.getByRole('button', { name: 'Next', exact: true });
+        // Where the worker is idle: a software GPU that computes has no time for a picture.
+        if (tour === 0 && step === 1) await shot(page, 'lesson');
+        const next = page.locator('section.lesson').getByRole('button', { name: 'Next', exact: true });
         if ((await next.count()) === 0) break;
         await next.click();
-        await page.waitForFunction((hash) => location.hash !== hash, hash);
       }
       await page.getByRole('button', { name: 'Finish' }).click();
       await page.locator('.tours li').first().waitFor();
@@ -38,8 +36,8 @@ export default async function lessons({ runner, site, browser, shot, violations 
   });
 
   await runner.test('a link into a lesson, and a link for a class', async (use) => {
-    const page = use(await open(browser, `${site.url}#lesson=picture:2&run=1`, { viewport: { width: 360, height: 740 } }));
-    await page.getByText('step 2 of').waitFor();
+    const page = use(await open(browser, `${site.url}#lesson=picture:1`, { viewport: { width: 360, height: 740 } }));
+    await page.getByText('step 1 of').waitFor();
     await shot(page, 'lesson-360');
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert(wide <= 0, `${wide} pixels wider than the screen`);
