@@ -330,12 +330,12 @@ fn exports_and_imports_of_the_wrong_thing() {
         2,
         &["splits.json"],
     );
-    // A file of any name is taken for a safetensors file; what looks like a network is not.
+    // Files are told by what is in them.
     fs::write(dir.path().join("letter.txt"), "dear reader, this is no tensor").unwrap();
     let import = |what: &str| run(dir.path(), &["import", what, "--out", "back", "--json"]);
     refused(&import("letter.txt"), 1, &["letter.txt", "safetensors"]);
     fs::write(dir.path().join("net.pth"), "PK").unwrap();
-    refused(&import("net.pth"), 2, &["net.pth", "the folder that holds splits.json"]);
+    refused(&import("net.pth"), 1, &["net.pth", "zip archive is damaged"]);
     // Places that cannot be.
     refused(&run(dir.path(), &["inspect", "nowhere", "--json"]), 1, &["nowhere", "no such folder"]);
     let line = ["render", "zoo", "--out", "images", "--json"];

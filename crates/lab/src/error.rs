@@ -301,7 +301,7 @@ impl LabError {
                 _ => "check the folder: splits.json and one .pth file per network",
             },
             LabError::Exchange(_) => {
-                "give a file that `export` wrote, or files of other programs that it lists"
+                "give a file that `export` wrote, or .pth files of PyTorch with one network each"
             }
             LabError::Source(SourceError::Io { source, .. }) => io_hint(source),
             LabError::Source(_) => "check the path and the files of the source",
