@@ -116,8 +116,9 @@ mod tests {
             }
         }
         let mlp = Mlp::new(&[2, 32, 32, 1], Convention::Dwsnets).unwrap();
-        // Two rows and the bias above, one column and two biases to the right.
-        assert_eq!(Portrait::new(&mlp).size, [2 + 1 + 1 + 1 + 32, 32 + 1 + 1 + 1 + 1]);
+        // Downwards: two inputs, a gap, the bias, a gap; 32 neurons, a gap and the last bias. To the right: 32 neurons, a gap, the bias,
+        // a gap, and the output.
+        assert_eq!(Portrait::new(&mlp).size, [2 + 1 + 1 + 1 + 32 + 1 + 1, 32 + 1 + 1 + 1 + 1]);
     }
 
     #[test]

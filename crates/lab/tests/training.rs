@@ -26,6 +26,7 @@ fn config() -> TrainConfig {
 fn others() -> Zoo<MemStore> {
     let mut manifest = zoo().manifest().clone();
     (manifest.shards, manifest.plan, manifest.targets) = (Vec::new(), None, None);
+    manifest.nets_per_shard = 14;
     let mut others = block_on(Zoo::create(MemStore::new(), manifest)).unwrap();
     let mut nets = block_on(zoo().load_all()).unwrap();
     nets.params.iter_mut().for_each(|x| *x += 0.01);

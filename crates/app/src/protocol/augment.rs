@@ -175,7 +175,7 @@ mod tests {
         let noise = said(Effect::ChangesFunction, 0.05, None, 9);
         assert!(noise.contains("5.00 %") && noise.contains("another function"), "{noise}");
         assert!(said(Effect::ChangesFunction, 0.001, None, 9).contains("hardly"));
-        assert!(said(Effect::PreservesFunction, 0.0, None, 0).contains("does nothing"));
+        assert!(said(Effect::PreservesFunction, 0.0, None, 0).contains("do nothing"));
         let mut broken = tried(Effect::ChangesFunction, 1.0, None, 9);
         (broken.overall.max, broken.overall.of_range) = (None, None);
         assert!(broken.sentence().contains("no number"));
