@@ -20,7 +20,7 @@ export default async function missing({ runner, site, browser, shot, violations 
     for (const bench of ['augment', 'mix']) {
       const page = use(await open(browser, `${site.url}#bench=${bench}`));
       await page.locator('#missing').getByText(/found no graphics card|has no WebGPU/).waitFor({ timeout: 30_000 });
-      assert(!(await page.locator('#missing').textContent()).includes('recordings'), 'it speaks of recordings');
+      assert(!(await page.locator('#missing').innerText()).includes('recordings'), 'it speaks of recordings');
       await page.waitForFunction(() => /18\d networks/.test(document.querySelector('.picker canvas').getAttribute('aria-label')));
       await page.locator('.picker canvas').focus();
       await page.keyboard.press('ArrowRight');
