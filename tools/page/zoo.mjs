@@ -3,16 +3,18 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32, deflateRawSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { assert, atLeast, open, ready } from './harness.mjs';
 
 /** A zip archive of one deflated member. */
 function zip(name, contents) {
-  const packed = deflateRawSync(contents);
+  // A gzip file is a head of ten bytes, the deflated contents, and their CRC-32 and length.
+  const gzip = gzipSync(contents);
+  const packed = gzip.subarray(10, -8);
   const fields = Buffer.alloc(26);
   fields.writeUInt16LE(20, 0); // version
   fields.writeUInt16LE(8, 4); // deflated
-  fields.writeUInt32LE(crc32(contents), 10);
+  fields.writeUInt32LE(gzip.readUInt32LE(gzip.length - 8), 10);
   fields.writeUInt32LE(packed.length, 14);
   fields.writeUInt32LE(contents.length, 18);
   fields.writeUInt16LE(name.length, 22);
