@@ -1,5 +1,4 @@
-//! Gives both programs the same fingerprint of their sources, so that a page notices a worker of another
-//! version: a browser may have one of them in its cache.
+//! Gives the program a fingerprint of its sources, which reports name beside the version.
 
 #![allow(
     clippy::disallowed_methods,

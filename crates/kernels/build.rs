@@ -7,13 +7,13 @@
 )]
 
 mod build {
-    pub mod include;
     pub mod reflect;
 }
 #[path = "src/compose.rs"]
 mod compose;
 
-use build::{include, reflect};
+use build::reflect;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -25,44 +25,33 @@ fn main() {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/compose.rs");
 
+    let texts = texts(&root);
     let mut index = String::new();
     let [mut shaders, mut templates] = [Vec::new(), Vec::new()];
     let mut problems = Vec::new();
-    let for_browsers = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32");
-    for path in entry_files(&root) {
-        let relative = path.strip_prefix(&root).expect("listed below root");
-        let is_template = relative.parent().is_some_and(|folder| folder.ends_with("templates"));
-        let mut name = relative.with_extension("").to_string_lossy().replace(['/', '\\'], "_");
-        if is_template {
-            name = name.replace("templates_", "");
-        }
+    for path in texts.keys().filter(|path| is_entry(path)) {
+        let is_template = folders(path).last() == Some("templates");
+        let name = path.trim_end_matches(".wgsl").replace('/', "_").replace("templates_", "");
         let ident = name.to_uppercase();
-        let path = relative.display();
-        match checked(&root, relative).map(|(text, source, reflection)| {
-            if for_browsers {
-                (bare(&text), bare(&source), reflection)
-            } else {
-                (text, source, reflection)
-            }
-        }) {
-            // A template is checked with its default values, and goes in as it is.
-            Ok((text, _, reflect::Reflection { bindings, overrides })) if is_template => {
+        match checked(path, &texts) {
+            // A template is checked with its default values.
+            Ok(reflect::Reflection { bindings, overrides }) if is_template => {
                 if !overrides.is_empty() {
                     problems.push(format!("shaders/{path}: a template has no `override`"));
                 }
                 writeln!(
                     index,
                     "/// `shaders/{path}`.\npub static {ident}: Template = Template {{ \
-                     name: {name:?}, text: {text:?}, bindings: &{bindings:?} }};",
+                     name: {name:?}, file: {path:?}, bindings: &{bindings:?} }};",
                 )
                 .expect("writing to a String");
                 templates.push(format!("&{ident}"));
             }
-            Ok((_, source, reflect::Reflection { bindings, overrides })) => {
+            Ok(reflect::Reflection { bindings, overrides }) => {
                 writeln!(
                     index,
                     "/// `shaders/{path}`.\npub static {ident}: Shader = Shader {{ name: {name:?}, \
-                     source: {source:?}, bindings: &{bindings:?}, overrides: &{overrides:?} }};",
+                     file: {path:?}, values: &[], bindings: &{bindings:?}, overrides: &{overrides:?} }};",
                 )
                 .expect("writing to a String");
                 shaders.push(format!("&{ident}"));
@@ -73,10 +62,17 @@ fn main() {
     // All of them at once: one build shows every mistake.
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 
+    let for_browsers = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32");
+    let files: Vec<(&str, String)> = texts
+        .iter()
+        .map(|(path, text)| (path.as_str(), if for_browsers { bare(text) } else { text.clone() }))
+        .collect();
     writeln!(
         index,
         "/// Every shader, by name.\npub static ALL: &[&Shader] = &[{}];\n\
-         /// Every template, by name.\npub static TEMPLATES: &[&Template] = &[{}];",
+         /// Every template, by name.\npub static TEMPLATES: &[&Template] = &[{}];\n\
+         /// Every file's path below `shaders/` and text, by path.\n\
+         pub(super) static FILES: &[(&str, &str)] = &{files:?};",
         shaders.join(", "),
         templates.join(", "),
     )
@@ -85,12 +81,10 @@ fn main() {
     fs::write(out, index).expect("OUT_DIR is writable");
 }
 
-/// The text with what it includes, the shader composed of it, and what naga says of that.
-fn checked(root: &Path, relative: &Path) -> Result<(String, String, reflect::Reflection), String> {
-    let text = include::resolve(root, relative)?;
-    let source = compose::compose(&text, &[])?;
-    let reflection = reflect::reflect(&source)?;
-    Ok((text, source, reflection))
+/// What naga says of the shader composed of a file.
+fn checked(path: &str, texts: &BTreeMap<String, String>) -> Result<reflect::Reflection, String> {
+    let text_of = |file: &str| texts.get(file).map(String::as_str);
+    reflect::reflect(&compose::compose(path, &text_of, &[])?)
 }
 
 /// Without indentation and comments, which a browser would have to fetch; lines keep their numbers, and directives
@@ -104,23 +98,33 @@ fn bare(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
-/// Every `.wgsl` file that is an entry point: all but those in `shared/` and in a `parts/` folder.
-fn entry_files(root: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+/// The folders that a path names.
+fn folders(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+    path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/')
+}
+
+/// Whether a file is an entry point: all but those in `shared/` and in a `parts/` folder.
+fn is_entry(path: &str) -> bool {
+    folders(path).all(|folder| folder != "shared" && folder != "parts")
+}
+
+/// Every `.wgsl` file by its path below `shaders/`, with `/` on every system.
+fn texts(root: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
         let listing = fs::read_dir(&folder)
             .unwrap_or_else(|e| panic!("cannot list {}: {e}", folder.display()));
         for path in listing.map(|entry| entry.expect("readable entry").path()) {
             if path.is_dir() {
-                if !path.ends_with("shared") && !path.ends_with("parts") {
-                    folders.push(path);
-                }
+                folders.push(path);
             } else if path.extension().is_some_and(|e| e == "wgsl") {
-                found.push(path);
+                let text = fs::read_to_string(&path)
+                    .unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()));
+                let relative = path.strip_prefix(root).expect("listed below root");
+                found.insert(relative.to_string_lossy().replace('\\', "/"), text);
             }
         }
     }
-    found.sort();
     found
 }

@@ -17,7 +17,7 @@ const TYPES = {
   '.css': 'text/css',
   '.wasm': 'application/wasm',
   '.svg': 'image/svg+xml',
-  '.jpg': 'image/jpeg',
+  '.webp': 'image/webp',
 };
 
 /** Serves `dist` below a folder that the page knows nothing of; resolves to its address, with `close()`. */

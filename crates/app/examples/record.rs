@@ -1,11 +1,10 @@
 //! Makes the recordings that the page shows before its GPU is ready, and in lessons where there is none:
-//! `web/recorded/*.jpg`.
+//! `web/recorded/*.webp`.
 //!
 //! Run it from the repository's root after a change of what the bench usually does.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
 use std::error::Error;
+use webp::{Encoder, WebPConfig};
 use weightlab_app::recorded::{CLOTHES, STEPS, file};
 use weightlab_app::state::{FitSpec, Many, MixSpec, Picture};
 use weightlab_data::{ImageSet, MemStore, SourceOptions, Split};
@@ -22,8 +21,8 @@ use weightlab_nets::{Mlp, NetBatch, NetId};
 /// Side of a picture of grey clothes, in pixels: three times as fine as what was fitted.
 const SIDE: usize = 84;
 
-/// Of the JPEG encoding, of 100: noise, of which early frames are full, is what packs worst.
-const QUALITY: u8 = 75;
+/// Of the encoding, of 100: noise, of which early frames are full, is what packs worst.
+const QUALITY: f32 = 60.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
     pollster::block_on(async {
@@ -64,7 +63,7 @@ async fn record(gpu: &Gpu, what: Picture, images: ImageSet) -> Result<(), Box<dy
     save(&file(what).ok_or("a picture without a recording")?, &frames, channels, frames.len())
 }
 
-/// Frames of `SIDE x SIDE` pixels as a JPEG, so many in a row.
+/// Frames of `SIDE x SIDE` pixels as a WebP file, half the size of a JPEG; so many in a row.
 fn save(
     file: &str,
     frames: &[Vec<u8>],
@@ -78,17 +77,17 @@ fn save(
             row.iter().for_each(|frame| pixels.extend_from_slice(&frame[y * line..(y + 1) * line]));
         }
     }
-    let colour = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    if channels == 1 {
+        pixels = pixels.into_iter().flat_map(|grey| [grey; 3]).collect();
+    }
     let (width, height) = (SIDE * across, SIDE * frames.len().div_ceil(across));
-    let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, QUALITY).write_image(
-        &pixels,
-        width as u32,
-        height as u32,
-        colour,
-    )?;
-    println!("web/{file}: {} bytes", jpeg.len());
-    std::fs::write(format!("web/{file}"), jpeg)?;
+    let mut config = WebPConfig::new().map_err(|()| "this libwebp is of another version")?;
+    (config.quality, config.method) = (QUALITY, 6);
+    let encoded = Encoder::from_rgb(&pixels, width as u32, height as u32)
+        .encode_advanced(&config)
+        .map_err(|e| format!("{file}: {e:?}"))?;
+    println!("web/{file}: {} bytes", encoded.len());
+    std::fs::write(format!("web/{file}"), &*encoded)?;
     Ok(())
 }
 
@@ -106,7 +105,7 @@ async fn lesson_many(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
     let mut job = FitJob::new(gpu, fashion_mnist()?, &mlp, spec.options(), MemStore::new()).await?;
     while job.next().await.is_some() {}
     let nets = job.zoo().load_all().await?;
-    save("recorded/lesson-many.jpg", &frames(gpu, &mlp, &nets.params).await?, 1, 8)
+    save("recorded/lesson-many.webp", &frames(gpu, &mlp, &nets.params).await?, 1, 8)
 }
 
 /// A network as it is, shuffled, with other signs, and with noise.
@@ -119,7 +118,7 @@ async fn lesson_symmetry(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
     for op in ["permutation", "siren-negation", "gaussian-noise:level=0.1"] {
         params.extend(augment(&net, &Op::parse(op)?, 0)?.read().await?);
     }
-    save("recorded/lesson-symmetry.jpg", &frames(gpu, mlp, &params).await?, 1, 4)
+    save("recorded/lesson-symmetry.webp", &frames(gpu, mlp, &params).await?, 1, 4)
 }
 
 /// The way between two networks, under every way of mixing.
@@ -133,7 +132,7 @@ async fn lesson_mix(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
         let pixels = to_pixels(&strip.images, path.mlp.target_range);
         all.extend(pixels.chunks_exact(28 * 28).map(|image| enlarged(image, [28, 28, 1])));
     }
-    save("recorded/lesson-mix.jpg", &all, 1, 7)
+    save("recorded/lesson-mix.webp", &all, 1, 7)
 }
 
 /// The target's pixels as squares.

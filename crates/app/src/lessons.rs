@@ -164,7 +164,7 @@ const MANY: Tour = Tour {
                           next step.",
             },
             recorded: Some(Recorded {
-                file: "lesson-many.jpg",
+                file: "lesson-many.webp",
                 what: "Eight networks, each from other random weights, after 400 steps.",
             }),
         },
@@ -186,7 +186,7 @@ const MANY: Tour = Tour {
                           the difficulty of all that follows.",
             },
             recorded: Some(Recorded {
-                file: "lesson-many.jpg",
+                file: "lesson-many.webp",
                 what: "Eight networks, each from other random weights, after 400 steps.",
             }),
         },
@@ -210,7 +210,7 @@ const MANY: Tour = Tour {
                           them are the same function.",
             },
             recorded: Some(Recorded {
-                file: "lesson-symmetry.jpg",
+                file: "lesson-symmetry.webp",
                 what: "A network as it was fitted; with its neurons shuffled; with signs turned; with noise on its weights.",
             }),
         },
@@ -228,7 +228,7 @@ const MANY: Tour = Tour {
                 because: "Each neuron can be turned or not, independently of the others: 2 · 2 · 2 · … .",
             },
             recorded: Some(Recorded {
-                file: "lesson-symmetry.jpg",
+                file: "lesson-symmetry.webp",
                 what: "A network as it was fitted; with its neurons shuffled; with signs turned; with noise on its weights.",
             }),
         },
@@ -250,7 +250,7 @@ const MANY: Tour = Tour {
                           be fooled by the guise.",
             },
             recorded: Some(Recorded {
-                file: "lesson-symmetry.jpg",
+                file: "lesson-symmetry.webp",
                 what: "A network as it was fitted; with its neurons shuffled; with signs turned; with noise on its weights.",
             }),
         },
@@ -277,7 +277,7 @@ const AVERAGE: Tour = Tour {
                 because: "Both draw well, and what is between them does not. Weights are no pixels.",
             },
             recorded: Some(Recorded {
-                file: "lesson-mix.jpg",
+                file: "lesson-mix.webp",
                 what: "The way from one network to the other: direct, shuffled at random, aligned, aligned with signs.",
             }),
         },
@@ -300,7 +300,7 @@ const AVERAGE: Tour = Tour {
                           with the striker of the other.",
             },
             recorded: Some(Recorded {
-                file: "lesson-mix.jpg",
+                file: "lesson-mix.webp",
                 what: "The way from one network to the other: direct, shuffled at random, aligned, aligned with signs.",
             }),
         },
@@ -322,7 +322,7 @@ const AVERAGE: Tour = Tour {
                 because: "Reordering neurons is a symmetry. Only the way between the two becomes another.",
             },
             recorded: Some(Recorded {
-                file: "lesson-mix.jpg",
+                file: "lesson-mix.webp",
                 what: "The way from one network to the other: direct, shuffled at random, aligned, aligned with signs.",
             }),
         },
@@ -341,7 +341,7 @@ const AVERAGE: Tour = Tour {
                           result: alignment helps much, and not wholly.",
             },
             recorded: Some(Recorded {
-                file: "lesson-mix.jpg",
+                file: "lesson-mix.webp",
                 what: "The way from one network to the other: direct, shuffled at random, aligned, aligned with signs.",
             }),
         },

@@ -15,9 +15,9 @@ pub const CLOTHES: [u32; 10] = [2, 1, 13, 6, 19, 8, 4, 9, 18, 0];
 pub fn file(picture: Picture) -> Option<String> {
     match picture {
         Picture::Fashion(number) => {
-            CLOTHES.contains(&number).then(|| format!("recorded/fashion-{number}.jpg"))
+            CLOTHES.contains(&number).then(|| format!("recorded/fashion-{number}.webp"))
         }
-        Picture::Photo(which) => PHOTOS.get(which).map(|(name, _)| format!("recorded/{name}.jpg")),
+        Picture::Photo(which) => PHOTOS.get(which).map(|(name, _)| format!("recorded/{name}.webp")),
         Picture::Own => None,
     }
 }

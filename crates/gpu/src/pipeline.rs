@@ -82,12 +82,13 @@ impl Pipeline {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
+        let source = shader.source();
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(shader.name),
             source: wgpu::ShaderSource::Wgsl(if moved {
-                lavapipe::without_uniform(shader.source)
+                lavapipe::without_uniform(&source)
             } else {
-                Cow::Borrowed(shader.source)
+                Cow::Borrowed(&source)
             }),
         });
         let constants: Vec<_> = constants.iter().map(|(n, v)| (*n, f64::from(*v))).collect();

@@ -1,5 +1,6 @@
 //! The shader language beyond WGSL: directives, each alone on a line, and `$`.
 //!
+//! * `//#include shared/sine.wgsl` inserts a file, once per shader.
 //! * `//#for i in 0..8` up to `//#end` repeats the lines between, with `i` = 0, 1, .. 7; from 0 to 0 nothing.
 //!   Register tiles are written this way because a driver then sees constant indices whatever it
 //!   thinks of unrolling, and loops that wgpu guards with counters are never unrolled.
@@ -10,22 +11,45 @@
 //!   `$[4 * i + 1]` for the value of an expression.
 //!
 //! Expressions know `+ - * / %`, `==` (1 or 0), brackets, `min(a, b)`, names, and indexed names:
-//! `WIDTH[l+1]` is the name `WIDTH3` if l is 2. All numbers are whole and not negative. (`//#include` is the build script's matter.)
+//! `WIDTH[l+1]` is the name `WIDTH3` if l is 2. All numbers are whole and not negative.
 //!
-//! Used by the build script and, for templates, by the program.
+//! Used by the build script, which checks every shader, and by the program, which carries the files and composes what it
+//! needs: composed, with everything that many shaders share, they are five times as long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Names = BTreeMap<String, u32>;
 
-/// Follows the directives in `text`, given some numbers by name.
-pub fn compose(text: &str, values: &[(&str, u32)]) -> Result<String, String> {
-    let lines: Vec<&str> = text.lines().collect();
+/// The text of a file below `shaders/`, by its path.
+pub type TextOf<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
+
+/// Follows the directives in a file, given some numbers by name.
+pub fn compose(file: &str, text_of: &TextOf<'_>, values: &[(&str, u32)]) -> Result<String, String> {
+    let mut lines = Vec::new();
+    include(file, text_of, &mut BTreeSet::new(), &mut lines)?;
     let mut names: Names = values.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
     let mut out = String::new();
     let end = block(&lines, 0, None, &mut names, &mut out)?;
     debug_assert_eq!(end, lines.len());
     Ok(out)
+}
+
+/// Adds the lines of a file, and of what it includes.
+fn include<'a>(
+    file: &str,
+    text_of: &TextOf<'a>,
+    included: &mut BTreeSet<String>,
+    lines: &mut Vec<&'a str>,
+) -> Result<(), String> {
+    if included.insert(file.to_owned()) {
+        for line in text_of(file).ok_or_else(|| format!("there is no shaders/{file}"))?.lines() {
+            match line.trim().strip_prefix("//#include ") {
+                Some(target) => include(target.trim(), text_of, included, lines)?,
+                None => lines.push(line),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Copies `lines[at..]` to `out` until the `//#end` of the directive `open` or the end of the text. Returns the
@@ -270,6 +294,22 @@ impl Parser<'_> {
 mod tests {
     use super::*;
 
+    /// Composed from files that are called `a`, `b` ..
+    fn composed(files: &[&str], values: &[(&str, u32)]) -> Result<String, String> {
+        let text_of = |file: &str| {
+            let at = file.bytes().next()?.checked_sub(b'a')?;
+            files.get(usize::from(at)).copied()
+        };
+        compose("a", &text_of, values)
+    }
+
+    #[test]
+    fn files_are_included_once() {
+        let [a, b, c] = ["//#include c\n1\n//#include b\n//#include c\n2", "//#include c\n3", "4"];
+        assert_eq!(composed(&[a, b, c], &[]).unwrap(), "4\n1\n3\n2\n");
+        assert_eq!(composed(&[a, b], &[]).unwrap_err(), "there is no shaders/c");
+    }
+
     #[test]
     fn expressions() {
         let names = Names::from([("a".into(), 7), ("W2".into(), 5), ("l".into(), 1)]);
@@ -319,7 +359,7 @@ odd $M$[AT[i+1]];
 //#end
 //#end
 i is free again: $AT2";
-        let composed = compose(text, &[("M", 3)]).unwrap();
+        let composed = composed(&[text], &[("M", 3)]).unwrap();
         assert_eq!(composed, "x0_1 = 0u;\nx1_2 = 1u;\nodd 310;\ni is free again: 10\n");
     }
 
@@ -336,7 +376,7 @@ i is free again: $AT2";
             ("x$y", "`$y` is not known"),
             ("x$[1 + ", "not closed"),
         ] {
-            let error = compose(text, &[]).unwrap_err();
+            let error = composed(&[text], &[]).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
         }
     }

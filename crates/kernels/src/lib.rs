@@ -2,8 +2,8 @@
 //!
 //! The files live in `shaders/` at the root of the project. `build.rs` composes them (a few
 //! directives, see `src/compose.rs`), validates them with naga and generates the statics below,
-//! so a typo in WGSL is a build failure and a shader is a name, not a string. Files in a folder `templates`
-//! are composed when the program knows the sizes: see [`Template`]. What a shader and Rust must compute
+//! so a typo in WGSL is a build failure and a shader is a name, not a string. The program carries the files and composes
+//! them when a device wants them. Those in a folder `templates` want sizes for that: see [`Template`]. What a shader and Rust must compute
 //! alike (random numbers) has its Rust twin here.
 
 mod compose;
@@ -28,12 +28,29 @@ pub enum Binding {
 pub struct Shader {
     /// Path below `shaders/` without extension, `/` written as `_`.
     pub name: &'static str,
-    /// Composed WGSL.
-    pub source: &'static str,
+    /// Path below `shaders/`.
+    file: &'static str,
+    /// What it is composed with.
+    values: &'static [(&'static str, u32)],
     /// Bindings of group 0, in order.
     pub bindings: &'static [Binding],
     /// Pipeline-overridable constants that have no default.
     pub overrides: &'static [&'static str],
+}
+
+impl Shader {
+    /// WGSL, composed.
+    ///
+    /// # Panics
+    /// If a template was given values that make no sense: a mistake in the caller. All others were composed by the build.
+    pub fn source(&self) -> String {
+        let text_of = |file: &str| {
+            let at = FILES.binary_search_by_key(&file, |&(path, _)| path).ok()?;
+            Some(FILES[at].1)
+        };
+        compose::compose(self.file, &text_of, self.values)
+            .unwrap_or_else(|e| panic!("shaders/{} with {:?}: {e}", self.file, self.values))
+    }
 }
 
 /// A shader with values for its overridable constants: one specialisation that a device can be asked for.
@@ -52,8 +69,8 @@ pub struct Variant {
 pub struct Template {
     /// Path below `shaders/` without extension and the folder `templates`, `/` written as `_`.
     pub name: &'static str,
-    /// Text with directives.
-    text: &'static str,
+    /// Path below `shaders/`.
+    file: &'static str,
     /// Bindings of group 0, in order.
     bindings: &'static [Binding],
 }
@@ -65,8 +82,7 @@ impl Template {
     /// The shader for these values of the template's names; its own name ends in the values.
     ///
     /// # Panics
-    /// If a name is unknown to the template's expressions, or they make no sense with these values: a mistake
-    /// in the caller.
+    /// If another thread panicked in here.
     pub fn shader(&'static self, values: &[(&str, u32)]) -> &'static Shader {
         let mut name = self.name.to_owned();
         for (_, value) in values {
@@ -76,11 +92,12 @@ impl Template {
         if let Some(shader) = made.get(&name) {
             return shader;
         }
-        let source = compose::compose(self.text, values)
-            .unwrap_or_else(|e| panic!("template {} with {values:?}: {e}", self.name));
+        let kept: Vec<(&str, u32)> =
+            values.iter().map(|&(name, value)| (&*name.to_owned().leak(), value)).collect();
         let shader: &'static Shader = Box::leak(Box::new(Shader {
             name: Box::leak(name.clone().into_boxed_str()),
-            source: Box::leak(source.into_boxed_str()),
+            file: self.file,
+            values: kept.leak(),
             bindings: self.bindings,
             overrides: &[],
         }));

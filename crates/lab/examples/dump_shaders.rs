@@ -16,7 +16,7 @@ fn main() -> io::Result<()> {
     let shaders: BTreeMap<_, _> = variants.iter().map(|v| (v.shader.name, v.shader)).collect();
     for shader in shaders.values() {
         let file = format!("{}.wgsl", shader.name);
-        fs::write(folder.join(&file), shader.source)?;
+        fs::write(folder.join(&file), shader.source())?;
         for large in [false, true] {
             let of_shader: Vec<_> = variants
                 .iter()

@@ -15,7 +15,7 @@ mod shelf;
 mod storage;
 mod zoo;
 
-use crate::protocol::{BUILD, NoGpu, Reply, Request};
+use crate::protocol::{NoGpu, Reply, Request};
 use crate::state::FitSpec;
 use crate::web;
 use desk::{Desk, Tools};
@@ -24,7 +24,6 @@ use js_sys::Array;
 use port::Port;
 use shelf::Shelf;
 use wasm_bindgen::JsValue;
-use weightlab_data::MemStore;
 use weightlab_gpu::Gpu;
 use weightlab_lab::bench::{self, FitBenchOptions};
 use weightlab_lab::check::{Check, Summary};
@@ -39,7 +38,7 @@ enum Event {
     Watch,
 }
 
-/// Starts the worker's program.
+/// Starts the work.
 pub fn start() {
     let (sender, receiver) = unbounded();
     let port = Port::open(forward_to(sender.clone()));
@@ -74,7 +73,7 @@ struct Engine {
     mix: mix::MixDesk,
     classify: classify::ClassifyDesk,
     zoo: zoo::ZooDesk,
-    check: Option<(Check<MemStore>, Summary)>,
+    check: Option<(Check, Summary)>,
     /// What has been asked of the device and not been done yet.
     todo: Todo,
 }
@@ -104,7 +103,7 @@ impl Engine {
     }
 
     async fn serve(mut self, mut inbox: UnboundedReceiver<Event>) {
-        self.port.reply(&Reply::Hello { build: BUILD.to_owned() });
+        self.port.reply(&Reply::Hello);
         loop {
             while let Ok(event) = inbox.try_recv() {
                 self.note(event);
@@ -142,7 +141,7 @@ impl Engine {
         if std::mem::take(&mut self.todo.open) {
             self.open().await;
         } else if std::mem::take(&mut self.todo.check) {
-            self.begin_check().await;
+            self.begin_check();
         } else if std::mem::take(&mut self.todo.measure) {
             self.measure().await;
         } else if self.check.is_some() {
@@ -193,14 +192,11 @@ impl Engine {
         self.port.reply(&Reply::Lost { why, step, training });
     }
 
-    async fn begin_check(&mut self) {
+    fn begin_check(&mut self) {
         let Some(gpu) = &self.gpu else {
             return self.port.reply(&Reply::NoGpu(NoGpu::NoAdapter));
         };
-        match Check::new(gpu, 0, None).await {
-            Ok(check) => self.check = Some((check, Summary::default())),
-            Err(error) => self.port.reply(&Reply::CheckFailed(error.failed())),
-        }
+        self.check = Some((Check::new(gpu, 0), Summary::default()));
     }
 
     /// Measures what `weightlab bench fit` does, but for some seconds only.

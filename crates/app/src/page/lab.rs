@@ -200,7 +200,7 @@ impl Lab {
 
     fn take_reply(self, reply: Reply, parts: &Array) {
         match reply {
-            Reply::Hello { .. } => {}
+            Reply::Hello => {}
             Reply::Ready(device) => {
                 self.gpu.set(Gpu::Ready(device));
                 self.resume_fit();

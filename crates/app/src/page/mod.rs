@@ -24,7 +24,7 @@ use help::HelpPanel;
 use lab::{Gpu, Lab, lab};
 use leptos::prelude::*;
 
-/// Starts the page's program.
+/// Shows the page.
 pub fn start() {
     std::panic::set_hook(Box::new(|panic| {
         web_sys::console::error_1(&panic.to_string().into());

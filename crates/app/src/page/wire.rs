@@ -1,13 +1,16 @@
 //! The page's end of the wire to the worker.
 
-use crate::protocol::{BUILD, Reply, Request};
+use crate::protocol::{Reply, Request};
 use crate::web;
 use js_sys::Array;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{ErrorEvent, MessageEvent, Worker};
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+/// Where `web/start.js` leaves the program, for the worker.
+const PROGRAM: &str = "weightlabProgram";
 
 /// What comes over the wire.
 pub(super) enum Incoming {
@@ -32,8 +35,15 @@ impl Wire {
     pub(super) fn open(listener: impl Fn(Incoming) + 'static) -> Wire {
         let waiting = Rc::new(RefCell::new(Some(Vec::new())));
         let listener = Rc::new(listener);
-        // Relative, so that the page works in any folder; the fingerprint passes by old copies in caches.
-        let worker = match Worker::new(&format!("./worker_loader.js?{BUILD}")) {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        // Relative, so that the page works in any folder.
+        let started = Worker::new_with_options("./worker.js", &options).and_then(|worker| {
+            let program = web::get(&js_sys::global(), PROGRAM).unwrap_or_default();
+            worker.post_message(&program)?;
+            Ok(worker)
+        });
+        let worker = match started {
             Ok(worker) => worker,
             Err(error) => {
                 listener(Incoming::Broken(web::words(&error)));
@@ -67,11 +77,7 @@ impl Wire {
             return Some(Incoming::Broken(panic.as_string().unwrap_or_default()));
         }
         let (reply, parts) = web::unpack::<Reply>(data)?;
-        if let Reply::Hello { build } = &reply {
-            if build != BUILD {
-                let why = "the page was renewed while it was open; reload it".to_owned();
-                return Some(Incoming::Broken(why));
-            }
+        if reply == Reply::Hello {
             for (message, parts) in self.waiting.borrow_mut().take().unwrap_or_default() {
                 self.post(&message, &parts);
             }

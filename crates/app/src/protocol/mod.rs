@@ -16,7 +16,7 @@ use weightlab_lab::bench::Measurement;
 use weightlab_lab::check::{Case, Summary};
 use weightlab_lab::message::Failed;
 
-/// Fingerprint of the sources; page and worker understand each other if theirs are the same.
+/// Fingerprint of the sources, for reports.
 pub const BUILD: &str = env!("WEIGHTLAB_BUILD");
 
 /// From the page.
@@ -46,10 +46,7 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     /// The worker listens from now on.
-    Hello {
-        /// [`BUILD`] of the worker.
-        build: String,
-    },
+    Hello,
     /// There is a GPU.
     Ready(Device),
     /// There is none.

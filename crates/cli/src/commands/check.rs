@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::json;
 use std::process::ExitCode;
 use weightlab_data::DirStore;
-use weightlab_lab::check::{CaseStatus, Check, Summary};
+use weightlab_lab::check::{Case, CaseStatus, Check, GoldenCheck, Summary};
 
 /// Runs every case and says how each ended.
 pub async fn run(global: &Global, out: &Out, args: &CheckArgs) -> Result<ExitCode> {
@@ -25,9 +25,13 @@ pub async fn run(global: &Global, out: &Out, args: &CheckArgs) -> Result<ExitCod
     let gpu = open_gpu(global).await?;
     let adapter = gpu.report().name.clone();
     out.note(&format!("adapter: {adapter}"));
-    let mut check = Check::new(&gpu, args.seed, golden).await?;
+    // A set that cannot be read is told before anything is computed.
+    let golden = match golden {
+        Some(store) => Some(GoldenCheck::new(&gpu, store).await?),
+        None => None,
+    };
     let mut summary = Summary::default();
-    while let Some(case) = check.next().await? {
+    let mut tell = |case: Case| {
         summary.count(&case);
         out.object(&case);
         let status = match case.status {
@@ -39,6 +43,15 @@ pub async fn run(global: &Global, out: &Out, args: &CheckArgs) -> Result<ExitCod
         out.line(&format!("{status:<12}{:<12} {:<34} {worst}", case.group, case.case));
         if let Some(detail) = &case.detail {
             out.line(&format!("            {detail}"));
+        }
+    };
+    let mut check = Check::new(&gpu, args.seed);
+    while let Some(case) = check.next().await? {
+        tell(case);
+    }
+    if let Some(mut check) = golden {
+        while let Some(case) = check.next().await? {
+            tell(case);
         }
     }
     let Summary { pass, fail, unsupported } = summary;

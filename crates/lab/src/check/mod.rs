@@ -135,19 +135,48 @@ impl Summary {
     }
 }
 
-/// A check, as a stream of cases. Without a golden set it takes a few seconds.
+/// The built-in cases, as a stream. All of them take a few seconds.
 #[derive(Debug)]
-pub struct Check<S: Store> {
+pub struct Check {
     gpu: Gpu,
     seed: u64,
-    golden: Option<golden::Set<S>>,
+    todo: VecDeque<builtin::Task>,
+    ready: VecDeque<Case>,
+}
+
+impl Check {
+    /// Cases over architectures drawn from `seed`.
+    #[must_use]
+    pub fn new(gpu: &Gpu, seed: u64) -> Check {
+        Check { gpu: gpu.clone(), seed, todo: builtin::tasks(seed).into(), ready: VecDeque::new() }
+    }
+
+    /// The next case; `None` after the last.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn next(&mut self) -> Result<Option<Case>, LabError> {
+        loop {
+            if let Some(case) = self.ready.pop_front() {
+                return Ok(Some(case));
+            }
+            let Some(task) = self.todo.pop_front() else { return Ok(None) };
+            self.ready.extend(builtin::run(&self.gpu, self.seed, &task).await?);
+        }
+    }
+}
+
+/// The cases of a golden set, as a stream.
+#[derive(Debug)]
+pub struct GoldenCheck<S: Store> {
+    gpu: Gpu,
+    set: golden::Set<S>,
     todo: VecDeque<Task>,
     ready: VecDeque<Case>,
 }
 
 #[derive(Clone, Debug)]
 enum Task {
-    Builtin(builtin::Task),
     Nets(String),
     Fit(siren::FitTask),
     Aug(String),
@@ -162,19 +191,15 @@ enum Task {
     Unsupported { group: String, case: String },
 }
 
-impl<S: Store> Check<S> {
-    /// The built-in cases, over architectures drawn from `seed`, and those of a golden set.
+impl<S: Store> GoldenCheck<S> {
+    /// What there is to check, by the set's manifest.
     ///
     /// # Errors
-    /// A golden set whose manifest cannot be read.
-    pub async fn new(gpu: &Gpu, seed: u64, golden: Option<S>) -> Result<Check<S>, LabError> {
-        let mut todo: VecDeque<Task> =
-            builtin::tasks(seed).into_iter().map(Task::Builtin).collect();
-        let golden = match golden {
-            None => None,
-            Some(store) => Some(golden::Set::open(store).await?),
-        };
-        for (group, case) in golden.iter().flat_map(golden::Set::cases) {
+    /// A manifest that cannot be read.
+    pub async fn new(gpu: &Gpu, store: S) -> Result<GoldenCheck<S>, LabError> {
+        let set = golden::Set::open(store).await?;
+        let mut todo = VecDeque::new();
+        for (group, case) in set.cases() {
             match group.as_str() {
                 siren::NETS => todo.push_back(Task::Nets(case)),
                 siren::FIT => {}
@@ -188,16 +213,16 @@ impl<S: Store> Check<S> {
                 _ => todo.push_back(Task::Unsupported { group, case }),
             }
         }
-        if let Some(set) = golden.as_ref().filter(|s| s.has_group(siren::FIT)) {
-            todo.extend(siren::fit_tasks(set).into_iter().map(Task::Fit));
+        if set.has_group(siren::FIT) {
+            todo.extend(siren::fit_tasks(&set).into_iter().map(Task::Fit));
         }
-        if golden.as_ref().is_some_and(|s| s.has_group(symmetry::MATCH)) {
+        if set.has_group(symmetry::MATCH) {
             todo.push_back(Task::Assignments);
         }
-        if golden.as_ref().is_some_and(|s| s.has(tensor::NT_XENT, "proj.in")) {
+        if set.has(tensor::NT_XENT, "proj.in") {
             todo.push_back(Task::Projection);
         }
-        Ok(Check { gpu: gpu.clone(), seed, golden, todo, ready: VecDeque::new() })
+        Ok(GoldenCheck { gpu: gpu.clone(), set, todo, ready: VecDeque::new() })
     }
 
     /// The next case; `None` after the last.
@@ -210,21 +235,20 @@ impl<S: Store> Check<S> {
                 return Ok(Some(case));
             }
             let Some(task) = self.todo.pop_front() else { return Ok(None) };
-            let cases = match (task, self.golden.as_mut()) {
-                (Task::Builtin(task), _) => builtin::run(&self.gpu, self.seed, &task).await?,
-                (Task::Unsupported { group, case }, _) => vec![Case::unsupported(&group, &case)],
-                (Task::Nets(case), Some(set)) => siren::nets(&self.gpu, set, &case).await?,
-                (Task::Fit(task), Some(set)) => siren::fit(&self.gpu, set, &task).await?,
-                (Task::Aug(case), Some(set)) => symmetry::aug(&self.gpu, set, &case).await?,
-                (Task::Match(case), Some(set)) => symmetry::matching(&self.gpu, set, &case).await?,
-                (Task::Assignments, Some(set)) => symmetry::assignments(&self.gpu, set).await?,
-                (Task::Mixup(case), Some(set)) => symmetry::mixture(&self.gpu, set, &case).await?,
-                (Task::Pipeline(case), Some(set)) => pipeline::item(&self.gpu, set, &case).await?,
-                (Task::NtXent(case), Some(set)) => tensor::nt_xent(&self.gpu, set, &case).await?,
-                (Task::Projection, Some(set)) => tensor::projection(&self.gpu, set).await?,
-                (Task::Optim(case), Some(set)) => tensor::optim(&self.gpu, set, &case).await?,
-                (Task::Dws(task), Some(set)) => dws::run(&self.gpu, set, &task).await?,
-                (_, None) => Vec::new(),
+            let (gpu, set) = (&self.gpu, &mut self.set);
+            let cases = match task {
+                Task::Nets(case) => siren::nets(gpu, set, &case).await?,
+                Task::Fit(task) => siren::fit(gpu, set, &task).await?,
+                Task::Aug(case) => symmetry::aug(gpu, set, &case).await?,
+                Task::Match(case) => symmetry::matching(gpu, set, &case).await?,
+                Task::Assignments => symmetry::assignments(gpu, set).await?,
+                Task::Mixup(case) => symmetry::mixture(gpu, set, &case).await?,
+                Task::Pipeline(case) => pipeline::item(gpu, set, &case).await?,
+                Task::NtXent(case) => tensor::nt_xent(gpu, set, &case).await?,
+                Task::Projection => tensor::projection(gpu, set).await?,
+                Task::Optim(case) => tensor::optim(gpu, set, &case).await?,
+                Task::Dws(task) => dws::run(gpu, set, &task).await?,
+                Task::Unsupported { group, case } => vec![Case::unsupported(&group, &case)],
             };
             self.ready.extend(cases);
         }

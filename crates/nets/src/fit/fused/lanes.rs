@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn template_defaults_are_the_usual_network() {
         let usual = lanes(&[2, 32, 32, 1], 784).unwrap().kernel();
-        assert_eq!(usual.source, SIREN_FIT_LANES.shader(&[]).source);
+        assert_eq!(usual.source(), SIREN_FIT_LANES.shader(&[]).source());
         assert_eq!(usual.name, "siren_fit_lanes_3_2_32_32_1_0_96_1152_4_75");
     }
 }

@@ -1,6 +1,0 @@
-//! The worker's thread.
-
-fn main() {
-    #[cfg(target_arch = "wasm32")]
-    weightlab_app::engine::start();
-}
