@@ -13,7 +13,9 @@ mod lessons;
 mod menu;
 mod mix;
 mod pad;
+mod plot;
 mod shown;
+mod tiles;
 mod wire;
 mod zoo;
 

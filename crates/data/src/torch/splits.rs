@@ -1,6 +1,7 @@
 //! `splits.json` of the reference code, and what its paths say about a network.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Place;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,22 +37,20 @@ pub(crate) struct Listing {
     pub views: Vec<String>,
 }
 
-/// `train`, `val`, `test`, then others by name.
-fn rank(split: &str) -> (usize, &str) {
-    (["train", "val", "test"].iter().position(|s| *s == split).unwrap_or(3), split)
-}
+/// The splits of the reference code, in order. Others follow by name.
+const USUAL: [&str; 3] = ["train", "val", "test"];
 
 pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<Listing, TorchError> {
     let splits =
         |line, column, detail| TorchError::Splits { file: file.to_string(), line, column, detail };
     let entries: BTreeMap<String, Entry> =
         serde_json::from_slice(bytes).map_err(|e| splits(e.line(), e.column(), e.to_string()))?;
-    let mut order: Vec<&String> = entries.keys().collect();
-    order.sort_by_key(|s| rank(s));
+    let usual = USUAL.iter().filter_map(|&split| entries.get_key_value(split));
+    let others = entries.iter().filter(|(split, _)| !USUAL.contains(&split.as_str()));
     let mut nets = Vec::new();
     let mut with_labels = false;
-    for split in order {
-        let (paths, labels) = match &entries[split] {
+    for (split, entry) in usual.chain(others) {
+        let (paths, labels) = match entry {
             Entry::Paths(paths) => (paths, None),
             Entry::Labelled { path, label } => (path, Some(label)),
         };
@@ -103,41 +102,46 @@ fn number(nets: &mut [Listed]) -> Vec<String> {
         let file = key.rsplit('/').next()?;
         file.split_once('.').map_or(file, |(stem, _)| stem).parse().ok()
     }
-    let view_names: BTreeSet<&str> = nets.iter().map(|n| parts(&n.path).0).collect();
-    let by_name: Option<BTreeMap<u32, &str>> = view_names
-        .iter()
-        .map(|name| Some((name.strip_prefix("view_")?.parse().ok()?, *name)))
-        .collect();
-    let views: BTreeMap<&str, u32> = match by_name.filter(|v| v.len() == view_names.len()) {
-        Some(by_name) => by_name.into_iter().map(|(n, name)| (name, n)).collect(),
-        None => view_names.iter().copied().zip(0..).collect(),
-    };
-    let mut keys: Vec<(&str, &str)> = Vec::new();
-    let mut seen = BTreeSet::new();
+    /// The numbers that names give, if all of them do and no two the same; else 0, 1, ..
+    fn numbers(given: Option<Vec<u32>>, count: usize) -> Vec<u32> {
+        let distinct = |numbers: &Vec<u32>| {
+            let mut sorted = numbers.clone();
+            sorted.sort_unstable();
+            sorted.windows(2).all(|w| w[0] < w[1])
+        };
+        given.filter(distinct).unwrap_or_else(|| (0..).take(count).collect())
+    }
+    // Maps are filled one by one: a collection into a map brings a sort of its own into the program, for every type.
+    let mut views: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut objects: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    let mut keys: Vec<&str> = Vec::new();
     for net in nets.iter() {
-        let key = (net.split.as_str(), parts(&net.path).1);
-        if seen.insert(key) {
+        let (view, key) = parts(&net.path);
+        views.insert(view, 0);
+        if let Place::Vacant(place) = objects.entry((&net.split, key)) {
+            place.insert(keys.len() as u32);
             keys.push(key);
         }
     }
-    let stems: Option<Vec<u32>> = keys.iter().map(|(_, key)| stem(key)).collect();
-    let distinct = |s: &Vec<u32>| s.iter().collect::<BTreeSet<_>>().len() == s.len();
-    let numbers = stems.filter(distinct).unwrap_or_else(|| (0..).take(keys.len()).collect());
-    let objects: BTreeMap<(&str, &str), u32> = keys.into_iter().zip(numbers).collect();
+    let given = views.keys().map(|name| name.strip_prefix("view_")?.parse().ok()).collect();
+    let numbered = numbers(given, views.len());
+    views.values_mut().zip(numbered).for_each(|(view, number)| *view = number);
+    let numbered = numbers(keys.iter().map(|key| stem(key)).collect(), keys.len());
     let ids: Vec<(u32, u32)> = nets
         .iter()
         .map(|net| {
             let (view, key) = parts(&net.path);
-            (objects[&(net.split.as_str(), key)], views[view])
+            (numbered[objects[&(net.split.as_str(), key)] as usize], views[view])
         })
         .collect();
-    let mut names: Vec<(u32, String)> =
-        views.into_iter().map(|(name, n)| (n, name.to_string())).collect();
-    names.sort();
+    let mut names: BTreeMap<u32, String> = BTreeMap::new();
+    for (name, number) in views {
+        names.insert(number, name.to_owned());
+    }
     for (net, (object, view)) in nets.iter_mut().zip(ids) {
         (net.object, net.view) = (object, view);
     }
-    names.into_iter().map(|(_, name)| name).collect()
+    names.into_values().collect()
 }
 
 /// Finds listed files: a path is tried as it is, then without its first component, and so on, as

@@ -3,16 +3,13 @@
 use super::bars::percent;
 use super::runs::{Run, Scored};
 use crate::page::lab::{Lab, lab};
+use crate::page::plot::{Label, Plot, apart, polyline};
 use crate::state::Part;
 use leptos::prelude::*;
 use std::fmt::Write;
 
-/// Size of a drawing in its own units; it is stretched to the place there is.
-const SIZE: f64 = 100.0;
 /// Greatest loss that is shown; a little above that of guessing.
 const MOST_LOSS: f64 = 3.0;
-/// Least distance of two letters at the right edge.
-const APART: f64 = 7.0;
 /// Ends of the axis, in epochs: it does not creep.
 const ENDS: [u32; 9] = [3, 5, 10, 20, 30, 50, 100, 200, 1000];
 
@@ -26,10 +23,11 @@ enum Kind {
 impl Kind {
     /// From the upper edge down.
     fn down(self, value: f64) -> f64 {
-        SIZE * match self {
-            Kind::Loss => 1.0 - (value / MOST_LOSS).clamp(0.0, 1.0),
-            Kind::Accuracy => 1.0 - value.clamp(0.0, 1.0),
-        }
+        100.0
+            * match self {
+                Kind::Loss => 1.0 - (value / MOST_LOSS).clamp(0.0, 1.0),
+                Kind::Accuracy => 1.0 - value.clamp(0.0, 1.0),
+            }
     }
 
     fn test(self, epoch: &Scored) -> f64 {
@@ -62,27 +60,32 @@ impl Kind {
         }
     }
 
-    fn ticks(self) -> Vec<(f64, String)> {
-        match self {
-            Kind::Loss => [0.0, 1.0, 2.0, 3.0].map(|v| (v, v.to_string())).to_vec(),
-            Kind::Accuracy => {
-                [0.0, 0.25, 0.5, 0.75, 1.0].map(|v| (v, format!("{:.0} %", 100.0 * v))).to_vec()
-            }
-        }
+    fn ticks(self) -> Vec<Label> {
+        let label = |value: f64| {
+            let text = match self {
+                Kind::Loss => value.to_string(),
+                Kind::Accuracy => format!("{:.0} %", 100.0 * value),
+            };
+            Label { top: self.down(value), text, class: "" }
+        };
+        let values: &[f64] = match self {
+            Kind::Loss => &[0.0, 1.0, 2.0, 3.0],
+            Kind::Accuracy => &[0.0, 0.25, 0.5, 0.75, 1.0],
+        };
+        values.iter().copied().map(label).collect()
     }
 }
 
 /// A line through points of (epoch, value), and a dot at each.
 fn paths(kind: Kind, points: &[(f64, f64)], end: f64) -> [String; 2] {
-    let (mut line, mut dots) = (String::new(), String::new());
-    for &(epoch, value) in points.iter().filter(|(_, value)| value.is_finite()) {
-        let (x, y) = (SIZE * (epoch / end).min(1.0), kind.down(value));
-        let letter = if line.is_empty() { 'M' } else { 'L' };
+    let finite = points.iter().filter(|(_, value)| value.is_finite());
+    let places = finite.map(|&(epoch, value)| (100.0 * (epoch / end).min(1.0), kind.down(value)));
+    let mut dots = String::new();
+    for (x, y) in places.clone() {
         // Writing to a string does not fail.
-        let _written = write!(line, "{letter}{x:.2} {y:.2}");
         let _written = write!(dots, "M{x:.2} {y:.2}h0.001");
     }
-    [line, dots]
+    [polyline(places), dots]
 }
 
 fn end_of_axis(runs: &[Run]) -> f64 {
@@ -93,19 +96,13 @@ fn end_of_axis(runs: &[Run]) -> f64 {
     f64::from(end.min(wanted.max(1)))
 }
 
-/// Letters at the right edge, moved apart where they would lie on each other.
-fn letters(kind: Kind, runs: &[Run]) -> Vec<(char, String, f64)> {
-    let mut all: Vec<_> = runs
-        .iter()
-        .filter_map(|run| Some((run.name(), run.class(), kind.down(kind.test(run.epochs.last()?)))))
-        .collect();
-    all.sort_by(|a, b| a.2.total_cmp(&b.2));
-    for i in 1..all.len() {
-        all[i].2 = all[i].2.max(all[i - 1].2 + APART);
-    }
-    let over = all.last().map_or(0.0, |last| (last.2 - SIZE).max(0.0));
-    all.iter_mut().for_each(|letter| letter.2 -= over);
-    all
+/// Letters at the right edge.
+fn letters(kind: Kind, runs: &[Run]) -> Vec<Label> {
+    let letter = |run: &Run| {
+        let top = kind.down(kind.test(run.epochs.last()?));
+        Some(Label { top, text: run.name().to_string(), class: run.class() })
+    };
+    apart(runs.iter().filter_map(letter).collect())
 }
 
 fn epochs(count: f64) -> String {
@@ -154,39 +151,23 @@ fn Curves(kind: Kind) -> impl IntoView {
             each.collect_view()
         })
     };
+    let right = move || {
+        let mut labels = runs.with(|runs| letters(kind, runs));
+        labels.push(Label { top: chance, text: "guessing".to_owned(), class: "guess" });
+        labels
+    };
     view! {
-        <figure class="chart">
-            <figcaption><strong>{title}</strong><span>{note}</span></figcaption>
-            <div class="plot">
-                <div class="axis left" aria-hidden="true">
-                    {kind.ticks().into_iter().map(|(value, text)| view! {
-                        <span style:top=format!("{}%", kind.down(value))>{text}</span>
-                    }).collect_view()}
-                </div>
-                <svg
-                    viewBox="0 0 100 100"
-                    preserveAspectRatio="none"
-                    role="img"
-                    aria-label=move || runs.with(|runs| said(kind, runs))
-                >
-                    {kind.ticks().into_iter().map(|(value, _)| view! {
-                        <line class="grid" x1="0" x2="100" y1=kind.down(value) y2=kind.down(value)></line>
-                    }).collect_view()}
-                    <line class="goal" x1="0" x2="100" y1=chance y2=chance></line>
-                    {lines}
-                </svg>
-                <div class="axis right" aria-hidden="true">
-                    <span class="guess" style:top=format!("{chance}%")>"guessing"</span>
-                    {move || runs.with(|runs| letters(kind, runs)).into_iter().map(|(name, class, top)| view! {
-                        <span class=format!("letter {class}") style:top=format!("{top}%")>{name}</span>
-                    }).collect_view()}
-                </div>
-                <div class="axis below" aria-hidden="true">
-                    <span>"0"</span>
-                    <span>{move || epochs(end.get())}</span>
-                </div>
-            </div>
-        </figure>
+        <Plot
+            title=title
+            note=note
+            said=Signal::derive(move || runs.with(|runs| said(kind, runs)))
+            left=Signal::derive(move || kind.ticks())
+            right=Signal::derive(right)
+            below=Signal::derive(move || ["0".to_owned(), epochs(end.get())])
+        >
+            <line class="goal" x1="0" x2="100" y1=chance y2=chance></line>
+            {lines}
+        </Plot>
     }
 }
 

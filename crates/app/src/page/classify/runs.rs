@@ -60,8 +60,8 @@ impl Run {
     }
 
     /// The class of its colour.
-    pub(super) fn class(&self) -> String {
-        format!("run-{}", self.letter % 6)
+    pub(super) fn class(&self) -> &'static str {
+        ["run-0", "run-1", "run-2", "run-3", "run-4", "run-5"][(self.letter % 6) as usize]
     }
 
     /// What distinguishes it, in a few words.

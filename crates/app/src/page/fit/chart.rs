@@ -1,41 +1,36 @@
 //! The curve of the loss, on a logarithmic scale, with decibels at its other side.
 
-use super::super::lab::lab;
+use crate::page::lab::lab;
+use crate::page::plot::{Label, Plot, polyline};
 use crate::protocol::fit::Point;
 use leptos::prelude::*;
 use std::fmt::Write;
 use weightlab_lab::meter::count_text;
 
-/// Size of the drawing in its own units; it is stretched to the place there is.
-const WIDTH: f32 = 100.0;
-const HEIGHT: f32 = 100.0;
 /// dB at the top and at the bottom: a loss of 1, and one of 0.00003.
 const RANGE: [f32; 2] = [0.0, 45.0];
 
-fn across(step: u32, most: u32) -> f32 {
-    WIDTH * step as f32 / most.max(1) as f32
+/// Values that have a line of the grid, in dB.
+const TICKS: [f32; 4] = [10.0, 20.0, 30.0, 40.0];
+
+fn across(step: u32, most: u32) -> f64 {
+    100.0 * f64::from(step) / f64::from(most.max(1))
 }
 
 /// The loss falls as the decibels rise.
-fn down(db: f32) -> f32 {
-    HEIGHT * ((db - RANGE[0]) / (RANGE[1] - RANGE[0])).clamp(0.0, 1.0)
+fn down(db: f32) -> f64 {
+    100.0 * f64::from(((db - RANGE[0]) / (RANGE[1] - RANGE[0])).clamp(0.0, 1.0))
 }
 
 fn line(points: &[Point], most: u32, value: impl Fn(&Point) -> f32) -> String {
-    let mut path = String::new();
-    for point in points {
-        let letter = if path.is_empty() { 'M' } else { 'L' };
-        // Writing to a string does not fail.
-        let _written =
-            write!(path, "{letter}{:.2} {:.2}", across(point.step, most), down(value(point)));
-    }
-    path
+    polyline(points.iter().map(|point| (across(point.step, most), down(value(point)))))
 }
 
 /// The area between the worst and the best network.
 fn band(points: &[Point], most: u32) -> String {
     let mut path = line(points, most, |p| p.low);
     for point in points.iter().rev() {
+        // Writing to a string does not fail.
         let _written = write!(path, "L{:.2} {:.2}", across(point.step, most), down(point.high));
     }
     if !path.is_empty() {
@@ -76,42 +71,25 @@ pub(super) fn Chart() -> impl IntoView {
             _ => "Loss over steps; empty so far.".to_owned(),
         })
     };
-    let ticks = || [10.0f32, 20.0, 30.0, 40.0];
+    let labels = |text: fn(f32) -> String| {
+        TICKS.map(|db| Label { top: down(db), text: text(db), class: "" }).to_vec()
+    };
+    let below = move || ["0".to_owned(), format!("{} steps", count_text(f64::from(most.get())))];
     view! {
-        <figure class="chart">
-            <figcaption><strong>"Loss"</strong><span>"mean squared error, at every step"</span></figcaption>
-            <div class="plot">
-                <div class="axis left" aria-hidden="true">
-                    {ticks().map(|db| view! {
-                        <span style:top=format!("{}%", down(db))>{loss(db)}</span>
-                    }).collect_view()}
-                </div>
-                <svg
-                    viewBox="0 0 100 100"
-                    preserveAspectRatio="none"
-                    role="img"
-                    aria-label=said
-                >
-                    {ticks().map(|db| view! {
-                        <line class="grid" x1="0" x2="100" y1=down(db) y2=down(db)></line>
-                    }).collect_view()}
-                    {move || until().map(|db| view! {
-                        <line class="goal" x1="0" x2="100" y1=down(db) y2=down(db)></line>
-                    })}
-                    <path class="band" d=area></path>
-                    <path class="curve" d=middle></path>
-                </svg>
-                <div class="axis right" aria-hidden="true">
-                    {ticks().map(|db| view! {
-                        <span style:top=format!("{}%", down(db))>{format!("{db} dB")}</span>
-                    }).collect_view()}
-                </div>
-                <div class="axis below" aria-hidden="true">
-                    <span>"0"</span>
-                    <span>{move || format!("{} steps", count_text(f64::from(most.get())))}</span>
-                </div>
-            </div>
-        </figure>
+        <Plot
+            title="Loss"
+            note="mean squared error, at every step"
+            said=Signal::derive(said)
+            left=labels(loss)
+            right=labels(|db| format!("{db} dB"))
+            below=Signal::derive(below)
+        >
+            {move || until().map(|db| view! {
+                <line class="goal" x1="0" x2="100" y1=down(db) y2=down(db)></line>
+            })}
+            <path class="band" d=area></path>
+            <path class="curve" d=middle></path>
+        </Plot>
     }
 }
 

@@ -1,7 +1,8 @@
 //! Many networks at once, converging together: one canvas, whatever their number.
 
-use super::super::canvas::{place, put};
-use super::super::lab::lab;
+use crate::page::canvas::put;
+use crate::page::lab::lab;
+use crate::page::tiles::Tiles;
 use crate::protocol::fit::DrawingKind;
 use crate::protocol::mosaic;
 use crate::state::Many;
@@ -20,47 +21,21 @@ pub(super) fn Wall() -> impl IntoView {
         let Some(canvas) = canvas.get() else { return };
         lab.fit.drawings.with(|drawings| put(&canvas, drawings.get(&DrawingKind::Wall)?));
     });
+    let tiles = move || {
+        let count = count.get();
+        Tiles { count, columns: mosaic(count).0 }
+    };
     let choose = move |net: u32| lab.state.update(|state| state.view.net = net);
     let clicked = move |event: MouseEvent| {
-        let Some((x, y)) = place(&event, (event.client_x(), event.client_y())) else { return };
-        let (columns, rows) = mosaic(count.get_untracked());
-        let cell = |share: f64, cells: u32| (share.clamp(0.0, 0.999) * f64::from(cells)) as u32;
-        let net = cell(y, rows) * columns + cell(x, columns);
-        if net < count.get_untracked() {
-            choose(net);
-        }
+        untrack(tiles).pointed(&event).into_iter().for_each(choose);
     };
     let keyed = move |event: KeyboardEvent| {
-        let (columns, _) = mosaic(count.get_untracked());
-        let by = match event.key().as_str() {
-            "ArrowRight" => 1,
-            "ArrowLeft" => -1,
-            "ArrowDown" => i64::from(columns),
-            "ArrowUp" => -i64::from(columns),
-            _ => return,
-        };
-        event.prevent_default();
-        let now = i64::from(lab.state.with_untracked(|state| state.view.net));
-        let last = i64::from(count.get_untracked().saturating_sub(1));
-        choose((now + by).clamp(0, last) as u32);
+        let now = lab.state.with_untracked(|state| state.view.net);
+        untrack(tiles).keyed(&event, Some(now)).into_iter().for_each(choose);
     };
     let marker = move || {
         let net = lab.state.with(|state| state.view.net);
-        (net < count.get()).then(|| {
-            let (columns, rows) = mosaic(count.get());
-            let percent =
-                |part: u32, of: u32| format!("{}%", 100.0 * f64::from(part) / f64::from(of));
-            view! {
-                <i
-                    class="marker"
-                    aria-hidden="true"
-                    style:left=percent(net % columns, columns)
-                    style:top=percent(net / columns, rows)
-                    style:width=percent(1, columns)
-                    style:height=percent(1, rows)
-                ></i>
-            }
-        })
+        (net < count.get()).then(|| tiles().marker(net, "marker"))
     };
     let title = move || match lab.state.with(|state| state.fit.many) {
         Many::Set => "One network for each picture",

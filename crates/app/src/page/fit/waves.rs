@@ -1,7 +1,8 @@
 //! The first layer: every neuron of it is a plane wave, and pointing at one shows it alone.
 
-use super::super::canvas::{place, put, screen_side};
-use super::super::lab::{Lab, lab};
+use crate::page::canvas::{put, screen_side};
+use crate::page::lab::{Lab, lab};
+use crate::page::tiles::Tiles;
 use crate::protocol::fit::DrawingKind;
 use crate::protocol::mosaic;
 use leptos::html::Canvas;
@@ -35,54 +36,25 @@ pub(super) fn Waves() -> impl IntoView {
         }
     });
     on_cleanup(move || lab.fit.look.update(|look| (look.wave, look.wave_side) = (None, 0)));
-    let pointed = move |event: PointerEvent| {
-        let Some((x, y)) = place(&event, (event.client_x(), event.client_y())) else { return };
-        let (columns, rows) = mosaic(count.get_untracked());
-        let cell = |share: f64, cells: u32| (share.clamp(0.0, 0.999) * f64::from(cells)) as u32;
-        let index = cell(y, rows) * columns + cell(x, columns);
-        choose(lab, Some(index).filter(|&index| index < count.get_untracked()));
+    let tiles = move || {
+        let count = count.get();
+        Tiles { count, columns: mosaic(count).0 }
     };
+    let pointed = move |event: PointerEvent| choose(lab, untrack(tiles).pointed(&event));
     let keyed = move |event: KeyboardEvent| {
-        let count = count.get_untracked();
-        let (columns, _) = mosaic(count);
         let now = lab.fit.look.with_untracked(|look| look.wave);
-        let moved = |by: i64| {
-            let next = now.map_or(0, |now| i64::from(now) + by);
-            Some(next.clamp(0, i64::from(count) - 1) as u32)
-        };
-        let next = match event.key().as_str() {
-            "ArrowRight" => moved(1),
-            "ArrowLeft" => moved(-1),
-            "ArrowDown" => moved(i64::from(columns)),
-            "ArrowUp" => moved(-i64::from(columns)),
-            "Escape" => None,
-            _ => return,
-        };
-        event.prevent_default();
-        if count > 0 {
-            choose(lab, next);
+        if event.key() == "Escape" {
+            event.prevent_default();
+            choose(lab, None);
+        } else if let Some(wave) = untrack(tiles).keyed(&event, now) {
+            choose(lab, Some(wave));
         }
     };
     let shown = move || {
         let index = lab.fit.look.with(|look| look.wave)?;
         Some((index, *waves(lab).get(index as usize)?))
     };
-    let marker = move || {
-        let (index, _) = shown()?;
-        let (columns, rows) = mosaic(count.get());
-        let (column, row) = (index % columns, index / columns);
-        let percent = |part: u32, of: u32| format!("{}%", 100.0 * f64::from(part) / f64::from(of));
-        Some(view! {
-            <i
-                class="marker"
-                aria-hidden="true"
-                style:left=percent(column, columns)
-                style:top=percent(row, rows)
-                style:width=percent(1, columns)
-                style:height=percent(1, rows)
-            ></i>
-        })
-    };
+    let marker = move || shown().map(|(index, _)| tiles().marker(index, "marker"));
     let text = move || match shown() {
         Some((index, wave)) => format!(
             "Neuron {}: {:.1} crests across the picture, running at {:.0}°.",

@@ -1,7 +1,8 @@
 //! Choosing a network of the zoo: one canvas with a picture of each.
 
-use crate::page::canvas::{image, place, put_image};
+use crate::page::canvas::{image, put_image};
 use crate::page::lab::lab;
+use crate::page::tiles::Tiles;
 use js_sys::Uint8Array;
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -34,10 +35,11 @@ pub(in crate::page) fn Picker(
             of_class.map(|(position, _)| position as u32).collect::<Vec<u32>>()
         })
     });
+    let tiles = move || Tiles { count: shown.with(Vec::len) as u32, columns };
     Effect::new(move |_| {
         let (Some(canvas), Some(opened)) = (canvas.get(), zoo.opened.get()) else { return };
         let (shown, [height, width]) = (shown.get(), opened.picture.unwrap_or([28, 28]));
-        let rows = (shown.len() as u32).div_ceil(columns).max(1);
+        let rows = tiles().rows();
         // Setting the size also empties it.
         canvas.set_width(columns * width);
         canvas.set_height(rows * height);
@@ -57,36 +59,24 @@ pub(in crate::page) fn Picker(
         });
     });
     let cell = move |position: u32| shown.with(|shown| shown.iter().position(|&p| p == position));
-    let clicked = move |event: MouseEvent| {
-        let Some((x, y)) = place(&event, (event.client_x(), event.client_y())) else { return };
-        let rows = shown.with_untracked(|shown| (shown.len() as u32).div_ceil(columns).max(1));
-        let cell = |share: f64, cells: u32| (share.clamp(0.0, 0.9999) * f64::from(cells)) as u32;
-        let index = cell(y, rows) * columns + cell(x, columns);
-        let position = shown.with_untracked(|shown| shown.get(index as usize).copied());
+    let choose_tile = move |tile: u32| {
+        let position = shown.with_untracked(|shown| shown.get(tile as usize).copied());
         position.into_iter().for_each(|position| choose.run(position));
     };
+    let clicked = move |event: MouseEvent| {
+        untrack(tiles).pointed(&event).into_iter().for_each(choose_tile);
+    };
     let keyed = move |event: KeyboardEvent| {
-        let by = match event.key().as_str() {
-            "ArrowRight" => 1,
-            "ArrowLeft" => -1,
-            "ArrowDown" => i64::from(columns),
-            "ArrowUp" => -i64::from(columns),
-            _ => return,
-        };
-        event.prevent_default();
         let now = chosen.with_untracked(|chosen| chosen.first().copied());
-        let now = now.and_then(|now| untrack(|| cell(now)));
-        shown.with_untracked(|shown| {
-            let next = now.map_or(0, |now| now as i64 + by).clamp(0, shown.len() as i64 - 1);
-            shown.get(next as usize).into_iter().for_each(|&position| choose.run(position));
-        });
+        let now = now.and_then(|now| untrack(|| cell(now))).map(|cell| cell as u32);
+        untrack(tiles).keyed(&event, now).into_iter().for_each(choose_tile);
     };
     // The marker of the first one stays in sight.
     let scroller = NodeRef::<leptos::html::Div>::new();
     Effect::new(move |_| {
         let first = chosen.with(|chosen| chosen.first().copied());
         let (Some(scroller), Some(cell)) = (scroller.get(), first.and_then(cell)) else { return };
-        let rows = shown.with(|shown| (shown.len() as u32).div_ceil(columns).max(1));
+        let rows = tiles().rows();
         // Networks that have just come take their place only after this.
         request_animation_frame(move || {
             let element: &Element = &scroller;
@@ -100,20 +90,9 @@ pub(in crate::page) fn Picker(
         });
     });
     let markers = move || {
-        let rows = shown.with(|shown| (shown.len() as u32).div_ceil(columns).max(1));
-        let percent = |part: u32, of: u32| format!("{}%", 100.0 * f64::from(part) / f64::from(of));
-        let marker = move |(order, position): (usize, u32)| {
-            let cell = cell(position)? as u32;
-            Some(view! {
-                <i
-                    class=if order == 0 { "marker" } else { "marker second" }
-                    aria-hidden="true"
-                    style:left=percent(cell % columns, columns)
-                    style:top=percent(cell / columns, rows)
-                    style:width=percent(1, columns)
-                    style:height=percent(1, rows)
-                ></i>
-            })
+        let marker = |(order, position): (usize, u32)| {
+            let class = if order == 0 { "marker" } else { "marker second" };
+            Some(tiles().marker(cell(position)? as u32, class))
         };
         chosen.get().into_iter().enumerate().filter_map(marker).collect_view()
     };
