@@ -6,13 +6,14 @@
 use std::error::Error;
 use webp::{Encoder, WebPConfig};
 use weightlab_app::recorded::{CLOTHES, STEPS, file};
-use weightlab_app::state::{FitSpec, Many, MixSpec, Picture};
-use weightlab_data::{ImageSet, MemStore, SourceOptions, Split};
+use weightlab_app::state::{ClassifySpec, FitSpec, Many, MixSpec, Picture};
+use weightlab_data::{DirStore, ImageSet, MemStore, SourceOptions, Split};
 use weightlab_gpu::{Gpu, OpenOptions};
 use weightlab_lab::FitJob;
 use weightlab_lab::builtin::{PHOTOS, fashion_mnist, photo, zoo};
 use weightlab_lab::path::{PathOptions, path};
 use weightlab_lab::picture::to_pixels;
+use weightlab_lab::train::{Classifier, Training};
 use weightlab_lab::view::{Window, draw};
 use weightlab_nets::mix::Mix;
 use weightlab_nets::symmetry::{Op, augment};
@@ -35,7 +36,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         lesson_many(&gpu).await?;
         lesson_symmetry(&gpu).await?;
-        lesson_mix(&gpu).await
+        lesson_mix(&gpu).await?;
+        lesson_training(&gpu).await?;
+        lesson_reading(&gpu).await
     })
 }
 
@@ -133,6 +136,68 @@ async fn lesson_mix(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
         all.extend(pixels.chunks_exact(28 * 28).map(|image| enlarged(image, [28, 28, 1])));
     }
     save("recorded/lesson-mix.webp", &all, 1, 7)
+}
+
+/// How well the bench's usual classifier reads the networks it learns from, and others, epoch by epoch: two curves from
+/// nothing to everything, and the line of guessing. What the lesson says of it is printed.
+async fn lesson_training(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
+    let (train, test) = (zoo(Split::Train).await?, zoo(Split::Test).await?);
+    let config = ClassifySpec::default().config()?;
+    let mut training = Training::new(gpu, &train, Some(&test), config).await?;
+    let mut curves = [Vec::new(), Vec::new()];
+    while let Some(advance) = training.advance().await? {
+        if let (Some(epoch), Some(test)) = (advance.epoch, training.tested()) {
+            println!(
+                "epoch {}: {:.3} learnt, {:.3} test",
+                epoch.epoch, epoch.accuracy, test.accuracy
+            );
+            curves[0].push(epoch.accuracy);
+            curves[1].push(test.accuracy);
+        }
+    }
+    let [width, height] = [4 * SIDE, 2 * SIDE];
+    let mut image = vec![16u8; width * height];
+    let row = |share: f64| ((height - 1) as f64 * (1.0 - share)).round() as usize;
+    image[row(0.1) * width..][..width].fill(96);
+    for (curve, grey) in curves.iter().zip([255, 160]) {
+        let last = (curve.len() - 1) as f64;
+        let mut above = row(curve[0]);
+        for x in 0..width {
+            let at = last * x as f64 / (width - 1) as f64;
+            let (i, part) = (at.floor() as usize, at.fract());
+            let next = curve[(i + 1).min(curve.len() - 1)];
+            let here = row(curve[i] + part * (next - curve[i]));
+            for y in above.min(here)..=(above.max(here) + 1).min(height - 1) {
+                image[y * width + x] = grey;
+            }
+            above = here;
+        }
+    }
+    let frame = |column: usize, line: usize| {
+        let rows =
+            (0..SIDE).flat_map(|y| &image[((line * SIDE + y) * width + column * SIDE)..][..SIDE]);
+        rows.copied().collect::<Vec<u8>>()
+    };
+    let frames: Vec<_> = (0..8).map(|i| frame(i % 4, i / 4)).collect();
+    save("recorded/lesson-training.webp", &frames, 1, 4)
+}
+
+/// Networks of the test zoo, and what the page's classifier takes them for, which is printed.
+async fn lesson_reading(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
+    const NETS: usize = 8;
+    let zoo = zoo(Split::Test).await?;
+    let nets = zoo.load_all().await?;
+    let mlp = &zoo.manifest().mlp;
+    let params = &nets.params[..NETS * mlp.param_count()];
+    let classifier = Classifier::read(&DirStore::new("web/classifier"), None).await?;
+    let names = fashion_mnist()?.class_names;
+    for (i, shares) in classifier.probabilities(gpu, params).await?.iter().enumerate() {
+        let best = (0..shares.len()).max_by(|&a, &b| shares[a].total_cmp(&shares[b]));
+        let best = best.ok_or("a classifier without classes")?;
+        let (is, said) = (&names[nets.labels[i] as usize], &names[best]);
+        println!("{is}: {said} with {:.0} %", 100.0 * shares[best]);
+    }
+    save("recorded/lesson-reading.webp", &frames(gpu, mlp, params).await?, 1, NETS)
 }
 
 /// The target's pixels as squares.

@@ -146,6 +146,10 @@ fn single_networks_are_numbered_in_the_order_of_their_names() {
     // In folders of an archive that has no list.
     let packed = archive(CompressionMethod::Stored, &[("x/a.pth", &net(0)), ("y/a.pth", &net(1))]);
     assert_eq!(import("nets.zip", packed).unwrap().nets(), 2);
+    // Numbers say which objects they are.
+    let packed = archive(CompressionMethod::Stored, &[("x/12.pth", &net(1)), ("y/7.pth", &net(0))]);
+    let back = block(import("nets.zip", packed).unwrap().load_all()).unwrap();
+    assert_eq!((back.objects, back.labels), (vec![7, 12], vec![0, 1]));
 }
 
 #[test]
@@ -156,7 +160,9 @@ fn what_is_no_zoo_is_refused_in_a_sentence() {
     says(&refused("cut.zip", b"PK\x03\x04"), &["cut.zip", "damaged"]);
     let other = archive(CompressionMethod::Stored, &[("readme.md", b"hello")]);
     says(&refused("other.zip", &other), &["other.zip", "holds neither a zoo.json"]);
-    says(&refused("evil.pth", &fixture("evil.pth")), &["evil.pth"]);
+    let evil = refused("down/evil.pth", &fixture("evil.pth"));
+    says(&evil, &["evil.pth"]);
+    assert!(!evil.to_string().contains("down"), "{evil}");
     // A member outside the archive.
     let outside = archive(CompressionMethod::Stored, &[("../zoo.json", b"{}"), ("a", b"")]);
     says(&refused("out.zip", &outside), &["out.zip", "../zoo.json"]);

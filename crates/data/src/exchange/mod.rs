@@ -231,7 +231,8 @@ fn is_array(name: &str) -> bool {
     name.ends_with(".npy")
 }
 
-/// `.pth` files without a list of them, in the order of their names.
+/// `.pth` files without a list of them, in the order of their names; files called by numbers have the objects of those
+/// numbers.
 async fn import_nets<O: Store>(
     mut nets: Members,
     out: O,
@@ -241,14 +242,19 @@ async fn import_nets<O: Store>(
         let why = "it is no file of torch.save".to_owned();
         return Err(ExchangeError::Unknown { file: name.clone(), why });
     }
-    nets.sort();
+    // Folders mean nothing here, and a list takes them for views: they count only where they tell files apart.
+    let base = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let mut bases: Vec<String> = nets.iter().map(|(name, _)| base(name)).collect();
+    bases.sort();
+    let tells = bases.windows(2).all(|pair| pair[0] != pair[1]);
+    nets.iter_mut()
+        .for_each(|(name, _)| *name = if tells { base(name) } else { name.replace('/', "_") });
+    nets.sort_by(|a, b| a.0.cmp(&b.0));
     let store = MemStore::new();
     let mut list = Written::default();
     for (name, bytes) in nets {
-        // Folders mean nothing here, and a list takes them for views.
-        let flat = name.replace('/', "_");
-        store.write(&flat, &bytes).await?;
-        list.push("train", flat);
+        store.write(&name, &bytes).await?;
+        list.push("train", name);
     }
     store.write(SPLITS_FILE, &serde_json::to_vec(&list).unwrap_or_default()).await?;
     let (zoo, mut report) = import_torch(&store, out, options).await?;
