@@ -169,7 +169,7 @@ impl Op {
     pub fn validate(&self, mlp: &Mlp) -> Result<(), SymmetryError> {
         let operation = self.name();
         let want = |ok: bool, name, value: f32, expected| {
-            let error = SymmetryError::Setting { operation, name, value: value.into(), expected };
+            let error = SymmetryError::Setting { operation, name, value, expected };
             if ok { Ok(()) } else { Err(error) }
         };
         let sine = matches!(mlp.activation, Activation::Sine { .. });
