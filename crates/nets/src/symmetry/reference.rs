@@ -179,9 +179,10 @@ pub fn apply(mlp: &Mlp, params: &[f64], op: &Op, drawn: &Drawn) -> Vec<f64> {
             sorted.sort_by(f64::total_cmp);
             let position = f64::from(level[0]) * (sorted.len() - 1) as f64;
             let k = position as usize;
-            let high = sorted[(k + 1).min(sorted.len() - 1)];
-            let threshold = sorted[k] + (position - k as f64) * (high - sorted[k]);
-            out.iter_mut().filter(|x| x.abs() < threshold).for_each(|x| *x = 0.0);
+            // The threshold lies `step` above the k-th number; added to it, a small step could be lost.
+            let low = sorted[k];
+            let step = (position - k as f64) * (sorted[(k + 1).min(sorted.len() - 1)] - low);
+            out.iter_mut().filter(|x| x.abs() - low < step).for_each(|x| *x = 0.0);
         }
         (Op::GaussianNoise { level }, Drawn::Elements(eps)) => {
             for layer in &layers {
