@@ -95,7 +95,7 @@ pub enum Op {
     },
     /// Every entry becomes 0 with a probability. Changes the function.
     Masking {
-        /// Of dropping an entry.
+        /// Of dropping an entry; exact to 2^-24.
         probability: f32,
         /// Divide what is kept by 1 - probability, as the reference code does and the papers do not.
         rescale: bool,
