@@ -1,7 +1,7 @@
 // A uniform permutation of every hidden layer as the moves of every pair, drawn by the pair's stream:
 // mixing at random places instead of aligned ones.
 //
-// One thread per neuron, y (and z) over pairs.
+// One thread per four neurons, y (and z) over pairs.
 
 //#include symmetry/parts/shape.wgsl
 //#include symmetry/parts/rank.wgsl
@@ -20,15 +20,15 @@ struct Move {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
   let pair = gid.z * grid.y + gid.y;
-  let h = gid.x;
-  if pair >= shape.nets || h >= shape.hidden {
+  let first = 4u * gid.x;
+  if pair >= shape.nets || first >= shape.hidden {
     return;
   }
-  var l = 0u;
-  while l + 2u < shape.layers && h >= shape.neuron[l + 1u].x {
-    l++;
+  let span = span_of(gid.x);
+  let to = ranked(pairs[pair].zw, gid.x, span);
+//#for i in 0..4
+  if first + $iu < shape.hidden {
+    moves[pair * shape.hidden + to[$i]] = Move(first + $iu - span.first[$i], 1.0, 0.0, 1.0);
   }
-  let first = shape.neuron[l].x;
-  let rank = rank_of(pairs[pair].zw, h, first, shape.layer[l].w);
-  moves[pair * shape.hidden + first + rank] = Move(h - first, 1.0, 0.0, 1.0);
+//#end
 }

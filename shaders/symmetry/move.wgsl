@@ -2,9 +2,9 @@
 //
 //   A_l'[i][c] = row_i * A_l[source_i][source_c] * column_c,   b_l'[i] = row_i * b_l[source_i] + shift_i
 //
-// SOURCES = 0: every neuron stays in its place. FACTORS = 0: all factors are 1 and all shifts 0. One thread per
+// SOURCES = 0: every neuron stays in its place. FACTORS = 0: all factors are 1. Shifts are 0 unless both are 1. One thread per
 // sixteen parameters; what belongs to a row is loaded where the row begins. Out of place, because a permutation
-// cannot be applied in place by independent threads.
+// cannot be applied in place by independent threads. Software renderers have move_lanes.wgsl.
 
 //#include symmetry/parts/shape.wgsl
 //#include symmetry/parts/place.wgsl
@@ -23,7 +23,8 @@ struct Move {
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> moves: array<Move>;                 // [nets][hidden]
 @group(0) @binding(2) var<storage, read> source: array<vec4<f32>>;           // [nets * param_count / 4]
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;        // [nets * param_count / 4]
+@group(0) @binding(3) var<storage, read> single: array<f32>;                 // the same, one by one
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;        // [nets * param_count / 4]
 
 @compute @workgroup_size(64)
 fn main(
@@ -32,13 +33,14 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let quad = first_quad(wid.y * grid.x + wid.x, lane);
-  // The row that `up` is of.
+  // The neuron that the following are of.
   var seen = 0xffffffffu;
-  var up = Move(0u, 1.0, 0.0, 1.0);
-  var spot = spot_of(4u * quad);
+  var up_source = 0u;
+  var up_row = 1.0;
+  var up_shift = 0.0;
 //#for k in 0..4
   if quad + STEP * $ku < quad_count() {
-    spot = next_quad(spot, 4u * (quad + STEP * $ku));
+    var spot = spot_of(4u * (quad + STEP * $ku));
     var x = source[quad + STEP * $ku];
 //#for i in 0..4
     {
@@ -48,7 +50,15 @@ fn main(
       let own = spot.net * shape.hidden;
       if moves_up && own + place.up != seen {
         seen = own + place.up;
-        up = moves[seen];
+        if SOURCES == 1u {
+          up_source = moves[seen].source;
+        }
+        if FACTORS == 1u {
+          up_row = moves[seen].row;
+        }
+        if SOURCES == 1u && FACTORS == 1u {
+          up_shift = moves[seen].shift;
+        }
       }
       var column = place.column;
       var factor = 1.0;
@@ -61,15 +71,15 @@ fn main(
         }
       }
       if SOURCES == 1u {
-        let row = select(place.row, up.source, moves_up);
+        let row = select(place.row, up_source, moves_up);
         // From this parameter to the one that takes its place.
         let inputs = select(1u, place.inputs, !place.is_bias);
-        let at = spot.net * shape.param_count + spot.p + row * inputs + column - place.row * inputs - place.column;
-        x[$i] = source[at / 4u][at % 4u];
+        let at = spot.net * shape.param_count + spot.p + (row - place.row) * inputs + column - place.column;
+        x[$i] = single[at];
       }
       if FACTORS == 1u {
-        x[$i] *= factor * select(1.0, up.row, moves_up);
-        x[$i] += select(0.0, up.shift, moves_up && place.is_bias);
+        x[$i] *= factor * select(1.0, up_row, moves_up);
+        x[$i] += select(0.0, up_shift, moves_up && place.is_bias);
       }
       spot = after(spot);
     }

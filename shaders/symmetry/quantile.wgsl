@@ -3,10 +3,12 @@
 //   threshold = (1 - f) v_k + f v_(k+1),  k + f = q (count - 1),  v = |parameters| in ascending order
 //   out = |x| < threshold ? 0 : x
 //
+// The threshold itself is not computed, since its rounding would decide about v_k: below it is all that is less than v_k,
+// and v_k as well if f > 0 and v_(k+1) > v_k. k, and whether f > 0, come from an exact product.
+//
 // One workgroup per net. v_k is found by its bits, eight at a time from the top: for numbers >= 0 the order of
 // floats is that of their bits, so a histogram of the next eight bits among those that share the bits found
-// so far tells the next digit. Four passes over the net instead of a sort; exact. Then one more pass finds the
-// next larger value and how many equal v_k.
+// so far tells the next digit. Four passes over the net instead of a sort; exact.
 
 //#include symmetry/parts/shape.wgsl
 
@@ -16,12 +18,27 @@
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;              // [nets][param_count]
 
 var<workgroup> histogram: array<atomic<u32>, 256>;
-var<workgroup> next_larger: atomic<u32>;
 // (bits found, rank of v_k among those that share them).
 var<workgroup> found: vec2<u32>;
 
 fn magnitude(x: f32) -> u32 {
   return bitcast<u32>(x) & 0x7fffffffu;
+}
+
+// (whole part, whether there is a fraction) of q last, exactly, for 0 <= q <= 1 and last < 2^20: q = m 2^-s, m < 2^24.
+fn place_of_level(q: f32, last: u32) -> vec2<u32> {
+  let bits = magnitude(q);
+  let exponent = max(bits >> 23u, 1u);
+  let m = (bits & 0x7fffffu) | select(0u, 0x800000u, bits >= 0x800000u);
+  // m last = high 2^12 + low, and s = 150 - exponent is at least 23.
+  let high = (m >> 12u) * last + (((m & 0xfffu) * last) >> 12u);
+  let low = ((m & 0xfffu) * last) & 0xfffu;
+  let shift = 138u - exponent;
+  if shift > 31u {
+    return vec2<u32>(0u, u32((high | low) != 0u));
+  }
+  let whole = high >> shift;
+  return vec2<u32>(whole, u32(low != 0u || (whole << shift) != high));
 }
 
 @compute @workgroup_size(64)
@@ -36,11 +53,9 @@ fn main(
   }
   let base = net * shape.param_count;
   let count = shape.param_count;
-  let position = clamp(levels[net], 0.0, 1.0) * f32(count - 1u);
-  let k = min(u32(position), count - 1u);
+  let at = place_of_level(clamp(levels[net], 0.0, 1.0), count - 1u);
   if lane == 0u {
-    found = vec2<u32>(0u, k);
-    atomicStore(&next_larger, 0x7fffffffu);
+    found = vec2<u32>(0u, at.x);
   }
 //#for pass in 0..4
   {
@@ -69,23 +84,11 @@ fn main(
   }
 //#end
   let kth = workgroupUniformLoad(&found);
-  // `rank` of the last pass counts within equal values: is there another equal one above rank k?
-  for (var p = lane; p < count; p += 64u) {
-    let m = magnitude(source[base + p]);
-    if m > kth.x {
-      atomicMin(&next_larger, m);
-    }
-  }
-  workgroupBarrier();
-  let equal = atomicLoad(&histogram[kth.x & 255u]);
-  let low = bitcast<f32>(kth.x);
-  var high = low;
-  if kth.y + 1u >= equal && k + 1u < count {
-    high = bitcast<f32>(atomicLoad(&next_larger));
-  }
-  let threshold = low + (position - f32(k)) * (high - low);
+  // The rank found last counts within equal values: the last of them is followed by a larger one, or by none.
+  let is_last = kth.y + 1u == atomicLoad(&histogram[kth.x & 255u]) && at.x + 1u < count;
+  let bound = kth.x + u32(is_last && at.y == 1u);
   for (var p = lane; p < count; p += 64u) {
     let x = source[base + p];
-    out[base + p] = select(x, 0.0, abs(x) < threshold);
+    out[base + p] = select(x, 0.0, magnitude(x) < bound);
   }
 }

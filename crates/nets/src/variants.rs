@@ -102,7 +102,8 @@ pub fn all() -> Vec<Variant> {
     for (shader, name, values) in [
         (&weightlab_kernels::ALIGN_DRAW_LAMBDAS, "KIND", 0..3),
         (&weightlab_kernels::ALIGN_MIX_LABELS, "LARGER", 0..2),
-        (&weightlab_kernels::SYMMETRY_DRAW_MOVES, "KIND", 0..5),
+        (&weightlab_kernels::SYMMETRY_DRAW_BITS, "KIND", 0..2),
+        (&weightlab_kernels::SYMMETRY_DRAW_MOVES, "KIND", 0..2),
         (&weightlab_kernels::SYMMETRY_INPUT_MAP, "KIND", 0..4),
     ] {
         for value in values {
@@ -116,26 +117,41 @@ pub fn all() -> Vec<Variant> {
     }
     for run in [4, 16] {
         let constants = vec![("RUN", run)];
-        let shader = &weightlab_kernels::SYMMETRY_PICK;
-        variants.push(Variant { shader, constants, workgroup_bytes: 0 });
-        for given in 0..2 {
-            for shader in [&weightlab_kernels::SYMMETRY_MASK, &weightlab_kernels::SYMMETRY_NOISE] {
-                let constants = vec![("GIVEN", given), ("RUN", run)];
-                variants.push(Variant { shader, constants, workgroup_bytes: 0 });
-            }
+        for shader in [&weightlab_kernels::SYMMETRY_PICK, &weightlab_kernels::SYMMETRY_SHIFT] {
+            let constants = constants.clone();
+            variants.push(Variant { shader, constants, workgroup_bytes: 0 });
         }
+        for given in 0..2 {
+            let constants = vec![("GIVEN", given), ("RUN", run)];
+            let shader = &weightlab_kernels::SYMMETRY_NOISE;
+            variants.push(Variant { shader, constants, workgroup_bytes: 0 });
+        }
+    }
+    for (rows, per_layer) in [(0, 0), (1, 0), (1, 1)] {
+        let constants = vec![("ROWS", rows), ("PER_LAYER", per_layer)];
+        let shader = &weightlab_kernels::SYMMETRY_SIGN_BITS;
+        variants.push(Variant { shader, constants, workgroup_bytes: 0 });
     }
     for step in [1, 64] {
         let constants = vec![("STEP", step)];
         let shader = &weightlab_kernels::SYMMETRY_COPY;
         variants.push(Variant { shader, constants, workgroup_bytes: 0 });
-        for (sources, factors) in [(0, 1), (1, 0), (1, 1)] {
-            variants.push(Variant {
-                shader: &weightlab_kernels::SYMMETRY_MOVE,
-                constants: vec![("SOURCES", sources), ("FACTORS", factors), ("STEP", step)],
-                workgroup_bytes: 0,
-            });
+        for kind in 0..2 {
+            let constants = vec![("KIND", kind), ("STEP", step)];
+            let shader = &weightlab_kernels::SYMMETRY_BITS;
+            variants.push(Variant { shader, constants, workgroup_bytes: 0 });
         }
+    }
+    for (sources, factors) in [(0, 1), (1, 0), (1, 1)] {
+        let mut constants = vec![("SOURCES", sources), ("FACTORS", factors)];
+        variants.push(Variant {
+            shader: &weightlab_kernels::SYMMETRY_MOVE_LANES,
+            constants: constants.clone(),
+            workgroup_bytes: 0,
+        });
+        constants.push(("STEP", 64));
+        let shader = &weightlab_kernels::SYMMETRY_MOVE;
+        variants.push(Variant { shader, constants, workgroup_bytes: 0 });
     }
     for &shader in weightlab_kernels::ALL {
         let elsewhere = ["tensor_", "learn_"].iter().any(|p| shader.name.starts_with(p));

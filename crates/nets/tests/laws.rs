@@ -1,14 +1,17 @@
-//! Laws of the augmentations, over random architectures: what preserves the function does so, and every
-//! operation is what the plain reference says, on either way through a batch.
+//! Laws over random architectures: what preserves the function does so, every operation is what the plain reference
+//! says, on either way through a batch, sweeps of an alignment only gain, and mixtures end at both nets.
 
 mod common;
 
+use common::nets::{f32s, one_to_one};
 use common::{Case, gpu, gpu_like, worst};
 use pollster::block_on;
 use proptest::prelude::*;
 use weightlab_gpu::Gpu;
-use weightlab_nets::symmetry::{Depth, Effect, Op, Per, augment};
-use weightlab_nets::{Activation, Mlp, NetBatch, NetId, reference, symmetry};
+use weightlab_nets::align::{AlignSettings, Method, Order, align};
+use weightlab_nets::mix::{Lambda, Mix, mix};
+use weightlab_nets::symmetry::{Depth, Effect, Op, Per, augment, moves};
+use weightlab_nets::{Activation, Convention, Mlp, NetBatch, NetId, reference, symmetry};
 
 /// Networks of a case.
 const NETS: usize = 3;
@@ -53,10 +56,18 @@ fn case(hidden: &[usize], inputs: usize, outputs: usize, relu: bool, seed: u64) 
     dims.extend(hidden);
     dims.push(outputs);
     let mut case = Case::new(&dims, 100, NETS, seed);
+    let convention = Convention::ALL[(seed % 2) as usize];
+    case.mlp = Mlp::new(&dims, convention).unwrap();
     if relu {
         case.mlp.activation = Activation::Relu;
     }
     case
+}
+
+/// The nets of a case, and others of the same architecture.
+fn two_batches(case: &Case, seed: u64) -> [NetBatch; 2] {
+    [case.params(), Case::new(&case.mlp.dims, 1, NETS, !seed).params()]
+        .map(|params| NetBatch::upload(gpu(), &case.mlp, &params, &ids()).unwrap())
 }
 
 proptest! {
@@ -65,7 +76,7 @@ proptest! {
     /// Evaluated in f64, so that what is measured is the operation and not the evaluation.
     #[test]
     fn what_preserves_the_function_does(
-        hidden in prop::collection::vec(1usize..=48, 1..=5),
+        hidden in prop::collection::vec(1usize..=48, 1..=6),
         inputs in 1usize..=3,
         outputs in 1usize..=3,
         relu in any::<bool>(),
@@ -116,6 +127,80 @@ proptest! {
                     prop_assert!(error < 5e-6, "{op} on {}, {kind}: {error}", mlp.dims_text());
                 }
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..Default::default() })]
+
+    /// Each sweep more brings the nets nearer, by the kernel's moves and the distance in f64.
+    #[test]
+    fn the_objective_of_an_alignment_never_falls(
+        hidden in prop::collection::vec(1usize..=40, 1..=6),
+        inputs in 1usize..=3,
+        outputs in 1usize..=3,
+        seed in any::<u64>(),
+    ) {
+        let case = case(&hidden, inputs, outputs, false, seed);
+        let [a, b] = two_batches(&case, seed);
+        for method in [Method::WeightMatching, Method::Signed] {
+            let mut last = [f64::MAX; NETS];
+            for max_sweeps in 1..=6 {
+                let order = Order::Random { seed };
+                let settings = AlignSettings { method, max_sweeps, order };
+                let got = block_on(align(&a, &b, &one_to_one(NETS), &settings)).unwrap();
+                for (last, now) in last.iter_mut().zip(&got) {
+                    let [before, after] = [now.before, now.after].map(|o| o.squared_distance);
+                    prop_assert!(
+                        after <= before && after <= *last * (1.0 + 1e-6),
+                        "{method:?} on {}: from {before} and {last} to {after}", case.mlp.dims_text()
+                    );
+                    *last = after;
+                }
+            }
+        }
+    }
+
+    /// To the last bit, also where the second net is aligned first.
+    #[test]
+    fn mixtures_end_at_both_nets(
+        hidden in prop::collection::vec(1usize..=40, 1..=6),
+        inputs in 1usize..=3,
+        outputs in 1usize..=3,
+        seed in any::<u64>(),
+    ) {
+        let case = case(&hidden, inputs, outputs, false, seed);
+        let [a, b] = two_batches(&case, seed);
+        let (count, pairs) = (case.mlp.param_count(), one_to_one(NETS));
+        let [first, second] = [&a, &b].map(|batch| block_on(batch.read()).unwrap());
+        for how in Mix::ALL {
+            let run = |lambda| {
+                let lambda = Lambda::Constant(lambda);
+                let (out, _) = block_on(mix(&a, &b, &pairs, how, lambda, seed)).unwrap();
+                block_on(out.read()).unwrap()
+            };
+            prop_assert_eq!(run(1.0), first.clone(), "{:?}", how);
+            let partner = match how.method() {
+                None if how == Mix::Direct => second.clone(),
+                // Another permutation: the same numbers.
+                None => {
+                    let sorted = |mut x: Vec<f32>| { x.sort_by(f32::total_cmp); x };
+                    prop_assert_eq!(sorted(run(0.0)), sorted(second.clone()));
+                    continue;
+                }
+                Some(method) => {
+                    let order = Order::Random { seed };
+                    let settings = AlignSettings { method, order, ..Default::default() };
+                    let aligned = block_on(align(&a, &b, &pairs, &settings)).unwrap();
+                    let nets = second.chunks_exact(count).zip(&aligned);
+                    nets.flat_map(|(net, by)| f32s(&moves::apply(&case.mlp, &to_f64(net), &by.moves)))
+                        .collect()
+                }
+            };
+            // A shifted bias is rounded once or twice.
+            let error = worst(&run(0.0), &to_f64(&partner), 1.0);
+            prop_assert!(error < 1e-6, "{how:?} on {}: {error}", case.mlp.dims_text());
         }
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::golden::{Set, layers};
-use common::{Case, gpu, open_gpu, small_gpu, worst};
+use common::{Case, gpu, gpu_like, open_gpu, small_gpu, worst};
 use pollster::block_on;
 use weightlab_gpu::{Counts, Gpu};
 use weightlab_nets::symmetry::{
@@ -343,21 +343,81 @@ fn golden_augmentations() {
             mlp.activation = Activation::Relu;
         }
         let params: Vec<f32> = set.net(&source).iter().map(|&x| x as f32).collect();
-        let batch = NetBatch::upload(gpu(), &mlp, &params, &ids(1, 0)).unwrap();
-        let out = NetBatch::empty(gpu(), &mlp, 1).unwrap();
         let draws = match op {
             Op::Translate { .. } => Draws::Translation { offsets: &numbers, depths: &depths },
             Op::Masking { .. } | Op::GaussianNoise { .. } => Draws::Elements(&numbers),
             _ if moves.is_empty() => Draws::Numbers(&numbers),
             _ => Draws::Moves(&moves),
         };
-        let mut augmenter = Augmenter::new(gpu(), &mlp, 1).unwrap();
-        let mut recording = gpu().record();
-        augmenter.record(&mut recording, &op, draws, &batch, &out).unwrap();
-        recording.submit().unwrap();
-        let got = block_on(out.read()).unwrap();
-        let error = set.net_error(&format!("{case}.after"), &got);
-        assert!(error <= 1.0, "{case}: {error} of the tolerance");
+        for gpu in [gpu(), gpu_like()] {
+            let got = under(gpu, &mlp, &params, &op, draws);
+            let error = set.net_error(&format!("{case}.after"), &got);
+            assert!(error <= 1.0, "{case}: {error} of the tolerance");
+        }
+    }
+}
+
+/// Nets after an operation with given draws.
+fn under(gpu: &Gpu, mlp: &Mlp, params: &[f32], op: &Op, draws: Draws<'_>) -> Vec<f32> {
+    let nets = params.len() / mlp.param_count();
+    let batch = NetBatch::upload(gpu, mlp, params, &ids(nets, 0)).unwrap();
+    let out = NetBatch::empty(gpu, mlp, nets).unwrap();
+    let mut augmenter = Augmenter::new(gpu, mlp, nets).unwrap();
+    let mut recording = gpu.record();
+    augmenter.record(&mut recording, op, draws, &batch, &out).unwrap();
+    recording.submit().unwrap();
+    block_on(out.read()).unwrap()
+}
+
+/// Where q (count - 1) is a whole number but for the rounding of q, and where many entries are the same.
+#[test]
+fn quantiles_are_exact() {
+    let case = Case::new(&[2, 32, 32, 1], 1, 1, 17);
+    let (mlp, op) = (&case.mlp, parse("quantile-masking:level=1"));
+    let last = mlp.param_count() - 1;
+    let tied: Vec<f32> = case.params().iter().map(|x| (20.0 * x).round() / 20.0).collect();
+    let mut levels = vec![0.0, f32::from_bits(1), 1e-30, 1.0f32.next_down(), 1.0];
+    for k in [1, 2, 3, 100, 511, 512, 1000, 1054, last - 1] {
+        let q = (k as f64 / last as f64) as f32;
+        levels.extend([q.next_down(), q, q.next_up()]);
+    }
+    for net in [case.params(), tied] {
+        let params = net.repeat(levels.len());
+        let got = under(gpu(), mlp, &params, &op, Draws::Numbers(&levels));
+        for (got, &level) in got.chunks_exact(net.len()).zip(&levels) {
+            let drawn = reference::Drawn::Numbers(vec![level]);
+            let expected = reference::apply(mlp, &as_f64(&net), &op, &drawn);
+            assert_eq!(as_f64(got), expected, "level {level}");
+        }
+    }
+}
+
+/// Also of entries that share a random word, and of rare ones.
+#[test]
+fn masks_have_their_probability() {
+    let mlp = Case::new(&[2, 64, 64, 1], 1, 1, 0).mlp;
+    for probability in [0.5, 0.1, 0.001] {
+        let op = Op::Masking { probability, rescale: false };
+        let [mut dropped, mut both, mut pairs] = [0.0; 3];
+        for object in 0..100 {
+            let drawn = reference::draw(&mlp, &op, NetId { object, view: 0 }, 5, 0);
+            let reference::Drawn::Elements(kept) = drawn else { panic!() };
+            for pair in kept.as_chunks::<2>().0 {
+                dropped += 2.0 - pair[0] - pair[1];
+                both += (1.0 - pair[0]) * (1.0 - pair[1]);
+                pairs += 1.0;
+            }
+        }
+        // Five standard errors.
+        let p = f64::from(probability);
+        let near = |count: f64, p: f64, of: f64| {
+            assert!(
+                (count - p * of).abs() < 5.0 * (p * (1.0 - p) * of).sqrt(),
+                "{count} of {of}: {p}"
+            );
+        };
+        near(dropped, p, 2.0 * pairs);
+        near(both, p * p, pairs);
     }
 }
 

@@ -35,11 +35,3 @@ fn after(spot: Spot) -> Spot {
   let ends = spot.p + 1u == shape.param_count;
   return Spot(select(spot.net, spot.net + 1u, ends), select(spot.p + 1u, 0u, ends));
 }
-
-// The spot of quadruple k + 1, where `spot` is just after quadruple k.
-fn next_quad(spot: Spot, at: u32) -> Spot {
-  if STEP == 1u {
-    return spot;
-  }
-  return spot_of(at);
-}

@@ -5,6 +5,7 @@ struct Placed {
   layer: u32,
   is_bias: bool,
   inputs: u32,
+  outputs: u32,
   // Neuron of the layer, and input neuron of a weight.
   row: u32,
   column: u32,
@@ -34,5 +35,5 @@ fn placed(p: u32) -> Placed {
   let row = select(quotient, q - inputs * outputs, is_bias);
   let column = select(q - quotient * inputs, 0u, is_bias);
   // The neurons below are numbered just before those of the layer.
-  return Placed(packed >> 27u, is_bias, inputs, row, column, first + row, first - inputs + column);
+  return Placed(packed >> 27u, is_bias, inputs, outputs, row, column, first + row, first - inputs + column);
 }

@@ -172,6 +172,10 @@ impl Bench {
         let batch = NetBatch::upload(gpu, mlp, &params, ids)?;
         // With identities of its own, since picking writes them.
         let target = NetBatch::empty(gpu, mlp, ids.len())?;
+        // Memory that was never written is not there yet, and whoever writes first waits for it.
+        let mut recording = gpu.record();
+        batch.record_copy(&mut recording, &target)?;
+        recording.submit()?;
         Ok((batch, target, Augmenter::new(gpu, mlp, ids.len())?))
     }
 

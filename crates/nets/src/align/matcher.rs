@@ -238,7 +238,7 @@ impl Matcher {
             stream: philox::stream(Purpose::Permutation, 0),
             ..Block::new(&self.mlp, self.count)
         };
-        let groups = block.grid(&self.gpu, hidden_count(&self.mlp));
+        let groups = block.grid(&self.gpu, hidden_count(&self.mlp).div_ceil(4));
         recording.dispatch(&pipeline, &block, &[&self.pairs, &self.moves], groups);
         Ok(())
     }

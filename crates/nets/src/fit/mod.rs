@@ -66,9 +66,7 @@ impl FitSettings {
     /// # Errors
     /// The first setting that makes no sense.
     pub fn validate(&self) -> Result<(), FitError> {
-        let bad = |name, value: f32, expected| {
-            Err(FitError::Setting { name, value: f64::from(value), expected })
-        };
+        let bad = |name, value, expected| Err(FitError::Setting { name, value, expected });
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return bad("learning rate (--lr)", self.learning_rate, "finite and above 0");
         }
@@ -186,7 +184,7 @@ pub enum FitError {
         /// Which.
         name: &'static str,
         /// What was given.
-        value: f64,
+        value: f32,
         /// What is possible.
         expected: &'static str,
     },

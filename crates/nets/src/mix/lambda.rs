@@ -33,7 +33,7 @@ impl Lambda {
         if (range[0]..=range[1]).contains(&value) {
             return Ok(());
         }
-        Err(SymmetryError::Setting { operation: "mix", name, value: value.into(), expected })
+        Err(SymmetryError::Setting { operation: "mix", name, value, expected })
     }
 
     /// The number of one pair: the plain twin of `shaders/align/draw_lambdas.wgsl`, in f64.
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!("beta:0.2".parse::<Lambda>().unwrap(), Lambda::Beta(0.2));
         for (text, words) in [
             ("1.5", &["lambda = 1.5", "0 to 1"][..]),
-            ("-0.1", &["lambda = -0.1"]),
+            ("-0.1", &["lambda = -0.1; "]),
             ("NaN", &["lambda = NaN"]),
             ("beta:0", &["a of beta:a = 0", "0.01"]),
             ("half", &["half", "uniform"]),

@@ -44,7 +44,11 @@ pub struct Augmenter {
     depths: Buffer,
     moves: Buffer,
     spreads: Buffer,
-    /// Given masks or normal numbers; a stub until some are given.
+    /// A bit per hidden neuron.
+    neuron_bits: Buffer,
+    /// A bit per parameter.
+    bits: Buffer,
+    /// Given normal numbers; a stub until some are given.
     elements: Buffer,
 }
 
@@ -64,13 +68,16 @@ impl Augmenter {
             depths: buffer("depths", 4)?,
             moves: buffer("moves", 16 * hidden_count(mlp))?,
             spreads: buffer("spreads", 8 * mlp.depth())?,
+            neuron_bits: buffer("bits of neurons", bit_bytes(hidden_count(mlp)))?,
+            bits: buffer("bits of parameters", bit_bytes(mlp.param_count()))?,
             elements: gpu.buffer("elements", 16)?,
         })
     }
 
     /// Bytes of GPU buffers for `capacity` nets.
     pub fn bytes(mlp: &Mlp, capacity: usize) -> u64 {
-        let each = 4 * mlp.inputs().max(3) + 4 + 16 * hidden_count(mlp) + 8 * mlp.depth();
+        let bits = bit_bytes(hidden_count(mlp)) + bit_bytes(mlp.param_count());
+        let each = 4 * mlp.inputs().max(3) + 4 + 16 * hidden_count(mlp) + 8 * mlp.depth() + bits;
         (capacity * each) as u64
     }
 
@@ -135,16 +142,23 @@ impl Augmenter {
             recording.dispatch_linear(&pipeline, &block, &[ids, out], groups);
             Ok::<(), GpuError>(())
         };
-        let moves = |recording: &mut Recording, purpose, kind, number, count| {
+        let element = |purpose, number, count: usize| Block {
+            seed: philox::key(seed),
+            stream: philox::stream(purpose, position),
+            count: count as u32,
+            numbers: [number, 0.0, 0.0, 0.0],
+            ..block
+        };
+        let bits = |recording: &mut Recording, kind, block: &Block, out: &Buffer| {
+            let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_DRAW_BITS, &[("KIND", kind)])?;
+            let groups = (block.nets * block.count.div_ceil(32)).div_ceil(64);
+            recording.dispatch_linear(&pipeline, block, &[ids, out], groups);
+            Ok(())
+        };
+        let moves = |recording: &mut Recording, purpose, kind, number| {
             let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_DRAW_MOVES, &[("KIND", kind)])?;
-            let block = Block {
-                seed: philox::key(seed),
-                stream: philox::stream(purpose, position),
-                count,
-                numbers: [number, 0.0, 0.0, 0.0],
-                ..block
-            };
-            let groups = (block.nets * block.hidden).div_ceil(64);
+            let block = element(purpose, number, 0);
+            let groups = (block.nets * block.hidden.div_ceil(4)).div_ceil(64);
             recording.dispatch_linear(&pipeline, &block, &[ids, &self.moves], groups);
             Ok(())
         };
@@ -168,16 +182,43 @@ impl Augmenter {
                 uniform(recording, Purpose::QuantileLevel, 1, 0.0, level, numbers)
             }
             Op::SirenNegation { probability, per } => {
-                let kind = u32::from(per == Per::Layer);
-                moves(recording, Purpose::Negation, kind, probability, 0)
+                let count = match per {
+                    Per::Neuron => hidden_count(&self.mlp),
+                    Per::Layer => self.mlp.depth() - 1,
+                };
+                let block = element(Purpose::Negation, probability, count);
+                bits(recording, 0, &block, &self.neuron_bits)?;
+                self.record_sign_bits(recording, &block, 1, u32::from(per == Per::Layer))
             }
             Op::SirenBias { k_max } => {
-                moves(recording, Purpose::PhaseShift, 2, half_period(&self.mlp), k_max)
+                let block = element(Purpose::PhaseShift, 0.0, hidden_count(&self.mlp));
+                let block = Block { extra: [k_max, 0, 0, 0], ..block };
+                bits(recording, 1, &block, &self.neuron_bits)?;
+                self.record_sign_bits(recording, &block, 0, 0)
             }
-            Op::ReluScaling { range } => moves(recording, Purpose::ReluScaling, 3, range, 0),
-            Op::Permutation => moves(recording, Purpose::Permutation, 4, 0.0, 0),
-            Op::Masking { .. } | Op::GaussianNoise { .. } => Ok(()),
+            Op::ReluScaling { range } => moves(recording, Purpose::ReluScaling, 0, range),
+            Op::Permutation => moves(recording, Purpose::Permutation, 1, 0.0),
+            Op::Masking { probability, .. } => {
+                let block = element(Purpose::Mask, probability, self.mlp.param_count());
+                bits(recording, 0, &block, &self.bits)
+            }
+            Op::GaussianNoise { .. } => Ok(()),
         }
+    }
+
+    /// Records which parameters change their signs with the neurons that do.
+    fn record_sign_bits(
+        &self,
+        recording: &mut Recording,
+        block: &Block,
+        rows: u32,
+        per_layer: u32,
+    ) -> Result<(), GpuError> {
+        let constants = [("ROWS", rows), ("PER_LAYER", per_layer)];
+        let pipeline = self.gpu.pipeline(&kernels::SYMMETRY_SIGN_BITS, &constants)?;
+        let groups = (block.nets * block.param_count.div_ceil(32)).div_ceil(64);
+        recording.dispatch_linear(&pipeline, block, &[&self.neuron_bits, &self.bits], groups);
+        Ok(())
     }
 
     /// Uploads given draws.
@@ -215,7 +256,14 @@ impl Augmenter {
                 length(moves.len(), hidden_count(&self.mlp))?;
                 self.gpu.write(&self.moves, 0, moves);
             }
-            (Op::Masking { .. } | Op::GaussianNoise { .. }, Draws::Elements(elements)) => {
+            (Op::Masking { .. }, Draws::Elements(kept)) => {
+                length(kept.len(), self.mlp.param_count())?;
+                let word = |x: &[f32]| x.iter().rev().fold(0, |w, &k| w << 1 | u32::from(k == 0.0));
+                let nets = kept.chunks_exact(self.mlp.param_count());
+                let bits: Vec<u32> = nets.flat_map(|net| net.chunks(32).map(word)).collect();
+                self.gpu.write(&self.bits, 0, &bits);
+            }
+            (Op::GaussianNoise { .. }, Draws::Elements(elements)) => {
                 length(elements.len(), self.mlp.param_count())?;
                 self.elements = self.gpu.upload("elements", elements)?;
             }
@@ -247,13 +295,23 @@ impl Augmenter {
             ..block
         };
         let run = run_length(gpu);
-        let by_element = [("GIVEN", given), ("RUN", run)];
+        let by_bits = |recording: &mut Recording, kind, block: &Block| {
+            let pipeline = gpu.pipeline(&kernels::SYMMETRY_BITS, &[("KIND", kind), step])?;
+            let buffers = [&self.bits, source, out];
+            recording.dispatch_linear(&pipeline, block, &buffers, block.flat_groups());
+            Ok::<(), GpuError>(())
+        };
         match *op {
             Op::Translate { .. } => {
                 from.record_copy(recording, to)?;
-                let pipeline = gpu.pipeline(&kernels::SYMMETRY_TRANSLATE, &[])?;
+                let (shader, groups) = if gpu.is_cpu() {
+                    (&kernels::SYMMETRY_TRANSLATE_LANES, block.nets.div_ceil(8))
+                } else {
+                    (&kernels::SYMMETRY_TRANSLATE, block.nets)
+                };
+                let pipeline = gpu.pipeline(shader, &[])?;
                 let buffers = [&self.numbers, &self.depths, source, out];
-                recording.dispatch_linear(&pipeline, &block, &buffers, block.nets);
+                recording.dispatch_linear(&pipeline, &block, &buffers, groups);
             }
             Op::Rotate { .. } | Op::RotateAxis { .. } | Op::RotateRandom | Op::Scale { .. } => {
                 from.record_copy(recording, to)?;
@@ -272,24 +330,46 @@ impl Augmenter {
                 let buffers = [&self.numbers, source, out];
                 recording.dispatch_linear(&pipeline, &block, &buffers, groups);
             }
+            Op::SirenNegation { .. } if given == 0 => by_bits(recording, 1, &block)?,
+            Op::SirenBias { k_max } if given == 0 => {
+                by_bits(recording, 1, &block)?;
+                let block = Block {
+                    extra: [k_max, 0, 0, 0],
+                    ..element(Purpose::PhaseShift, [half_period(&self.mlp), 0.0, 0.0, 0.0])
+                };
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_SHIFT, &[("RUN", run)])?;
+                let groups = (block.nets * block.hidden.div_ceil(run)).div_ceil(64);
+                recording.dispatch_linear(&pipeline, &block, &[from.ids(), source, out], groups);
+            }
             Op::SirenNegation { .. }
             | Op::SirenBias { .. }
             | Op::ReluScaling { .. }
             | Op::Permutation => {
                 // Given moves may be anything; drawn ones are either permutations or factors.
                 let permutes = u32::from(matches!(op, Op::Permutation));
-                let constants =
-                    [("SOURCES", permutes | given), ("FACTORS", (1 - permutes) | given), step];
-                let pipeline = gpu.pipeline(&kernels::SYMMETRY_MOVE, &constants)?;
-                let buffers = [&self.moves, source, out];
-                recording.dispatch_linear(&pipeline, &block, &buffers, block.flat_groups());
+                let [sources, factors] = [permutes | given, (1 - permutes) | given];
+                let [sources, factors] = [("SOURCES", sources), ("FACTORS", factors)];
+                if gpu.is_cpu() {
+                    let constants = [sources, factors];
+                    let pipeline = gpu.pipeline(&kernels::SYMMETRY_MOVE_LANES, &constants)?;
+                    let groups = block.nets.div_ceil(8) * block.layers;
+                    recording.dispatch_linear(
+                        &pipeline,
+                        &block,
+                        &[&self.moves, source, out],
+                        groups,
+                    );
+                } else {
+                    let constants = [sources, factors, step];
+                    let pipeline = gpu.pipeline(&kernels::SYMMETRY_MOVE, &constants)?;
+                    let buffers = [&self.moves, source, source, out];
+                    recording.dispatch_linear(&pipeline, &block, &buffers, block.flat_groups());
+                }
             }
             Op::Masking { probability, rescale } => {
                 let factor = if rescale { 1.0 / (1.0 - probability) } else { 1.0 };
-                let block = element(Purpose::Mask, [probability, factor, 0.0, 0.0]);
-                let pipeline = gpu.pipeline(&kernels::SYMMETRY_MASK, &by_element)?;
-                let buffers = [from.ids(), &self.elements, source, out];
-                recording.dispatch_linear(&pipeline, &block, &buffers, block.run_groups(run));
+                let block = Block { numbers: [0.0, factor, 0.0, 0.0], ..block };
+                by_bits(recording, 0, &block)?;
             }
             Op::QuantileMasking { .. } => {
                 let pipeline = gpu.pipeline(&kernels::SYMMETRY_QUANTILE, &[])?;
@@ -303,13 +383,19 @@ impl Augmenter {
                 let groups = [2 * block.layers, y, z];
                 recording.dispatch(&spread, &block, &[source, &self.spreads], groups);
                 let block = element(Purpose::Noise, [level, 0.0, 0.0, 0.0]);
-                let pipeline = gpu.pipeline(&kernels::SYMMETRY_NOISE, &by_element)?;
+                let constants = [("GIVEN", given), ("RUN", run)];
+                let pipeline = gpu.pipeline(&kernels::SYMMETRY_NOISE, &constants)?;
                 let buffers = [from.ids(), &self.elements, &self.spreads, source, out];
                 recording.dispatch_linear(&pipeline, &block, &buffers, block.run_groups(run));
             }
         }
         Ok(())
     }
+}
+
+/// Bytes of `count` bits in words of 32.
+fn bit_bytes(count: usize) -> usize {
+    4 * count.div_ceil(32)
 }
 
 /// pi / omega_0: the least shift of a bias that maps a sine neuron to plus or minus itself.

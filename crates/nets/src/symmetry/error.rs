@@ -89,7 +89,7 @@ pub enum SymmetryError {
         /// Which.
         name: &'static str,
         /// What was given.
-        value: f64,
+        value: f32,
         /// What is possible.
         expected: &'static str,
     },

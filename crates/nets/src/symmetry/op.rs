@@ -95,7 +95,7 @@ pub enum Op {
     },
     /// Every entry becomes 0 with a probability. Changes the function.
     Masking {
-        /// Of dropping an entry.
+        /// Of dropping an entry; exact to 2^-24.
         probability: f32,
         /// Divide what is kept by 1 - probability, as the reference code does and the papers do not.
         rescale: bool,
@@ -169,7 +169,7 @@ impl Op {
     pub fn validate(&self, mlp: &Mlp) -> Result<(), SymmetryError> {
         let operation = self.name();
         let want = |ok: bool, name, value: f32, expected| {
-            let error = SymmetryError::Setting { operation, name, value: value.into(), expected };
+            let error = SymmetryError::Setting { operation, name, value, expected };
             if ok { Ok(()) } else { Err(error) }
         };
         let sine = matches!(mlp.activation, Activation::Sine { .. });

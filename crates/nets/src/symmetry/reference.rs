@@ -39,6 +39,8 @@ pub fn draw(mlp: &Mlp, op: &Op, id: NetId, seed: u64, position: u32) -> Drawn {
         Drawn::Moves(all)
     };
     let unit = |word: u32| f64::from(word >> 8) / f64::from(1 << 24);
+    // Two entries share a word (`draw_bits.wgsl`).
+    let half = |purpose, e: usize| unit(word(purpose, e / 2).rotate_left(16 * (e as u32 % 2)));
     match *op {
         Op::Translate { range, depth } => {
             let deepest = if depth == Depth::First { 2 } else { mlp.depth() };
@@ -58,8 +60,9 @@ pub fn draw(mlp: &Mlp, op: &Op, id: NetId, seed: u64, position: u32) -> Drawn {
             Drawn::Numbers(uniform(Purpose::QuantileLevel, 1, 0.0, level))
         }
         Op::SirenNegation { probability, per } => neurons(&|h, first| {
-            let chosen = if per == Per::Layer { first } else { h };
-            let minus = unit(word(Purpose::Negation, chosen)) < f64::from(probability);
+            let layer = starts.partition_point(|&start| start < first);
+            let entry = if per == Per::Layer { layer } else { h };
+            let minus = half(Purpose::Negation, entry) < f64::from(probability);
             let s = if minus { -1.0 } else { 1.0 };
             Move { row: s, column: s, ..Move::from(h - first) }
         }),
@@ -86,7 +89,7 @@ pub fn draw(mlp: &Mlp, op: &Op, id: NetId, seed: u64, position: u32) -> Drawn {
         Op::Masking { probability, .. } => Drawn::Elements(
             (0..mlp.param_count())
                 .map(|p| {
-                    let kept = unit(word(Purpose::Mask, p)) >= f64::from(probability);
+                    let kept = half(Purpose::Mask, p) >= f64::from(probability);
                     if kept { 1.0 } else { 0.0 }
                 })
                 .collect(),
@@ -179,9 +182,10 @@ pub fn apply(mlp: &Mlp, params: &[f64], op: &Op, drawn: &Drawn) -> Vec<f64> {
             sorted.sort_by(f64::total_cmp);
             let position = f64::from(level[0]) * (sorted.len() - 1) as f64;
             let k = position as usize;
-            let high = sorted[(k + 1).min(sorted.len() - 1)];
-            let threshold = sorted[k] + (position - k as f64) * (high - sorted[k]);
-            out.iter_mut().filter(|x| x.abs() < threshold).for_each(|x| *x = 0.0);
+            // The threshold lies `step` above the k-th number; added to it, a small step could be lost.
+            let low = sorted[k];
+            let step = (position - k as f64) * (sorted[(k + 1).min(sorted.len() - 1)] - low);
+            out.iter_mut().filter(|x| x.abs() - low < step).for_each(|x| *x = 0.0);
         }
         (Op::GaussianNoise { level }, Drawn::Elements(eps)) => {
             for layer in &layers {
