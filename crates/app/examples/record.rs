@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for which in 0..PHOTOS.len() {
             record(&gpu, Picture::Photo(which), photo(which, &SourceOptions::default())?).await?;
         }
+        lesson_learning(&gpu).await?;
         lesson_many(&gpu).await?;
         lesson_symmetry(&gpu).await?;
         lesson_mix(&gpu).await?;
@@ -101,6 +102,35 @@ async fn frames(gpu: &Gpu, mlp: &Mlp, params: &[f32]) -> Result<Vec<Vec<u8>>, Bo
     Ok(pixels.chunks_exact(SIDE * SIDE).map(<[u8]>::to_vec).collect())
 }
 
+/// A corner of the usual picture, its pixels beside what the network draws there; and the same picture by networks of very low,
+/// usual and very high frequencies.
+async fn lesson_learning(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
+    let corner = Window { x: 0.35, y: 0.1, size: 0.25 };
+    let mut by_omega = Vec::new();
+    for omega in [5.0, FitSpec::default().omega, 80.0] {
+        let spec = FitSpec { omega, steps: 500, ..FitSpec::default() };
+        let (mlp, options, images) = (spec.mlp(1)?, spec.options(), fashion_mnist()?);
+        let target = images.image(options.offset as usize).to_vec();
+        let mut job = FitJob::new(gpu, images, &mlp, options, MemStore::new()).await?;
+        while job.next().await.is_some() {}
+        let params = job.params(0..1).await?;
+        if omega == FitSpec::default().omega {
+            let pixel = |x: usize, y: usize| {
+                let at = |i: usize, from: f64| {
+                    (28.0 * (from + corner.size * (i as f64 + 0.5) / SIDE as f64)) as usize
+                };
+                target[at(y, corner.y) * 28 + at(x, corner.x)]
+            };
+            let pixels = (0..SIDE * SIDE).map(|i| pixel(i % SIDE, i / SIDE)).collect();
+            let grid = corner.grid((28, 28), (SIDE, SIDE));
+            let drawn = draw(gpu, &mlp, &params, &grid).await?;
+            save("recorded/lesson-corner.webp", &[pixels, drawn], 1, 2)?;
+        }
+        by_omega.push(draw(gpu, &mlp, &params, &Window::WHOLE.grid((28, 28), (SIDE, SIDE))).await?);
+    }
+    save("recorded/lesson-omega.webp", &by_omega, 1, 3)
+}
+
 /// Networks of one picture, each from another start.
 async fn lesson_many(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
     let spec = FitSpec { many: Many::Views(8), steps: 400, ..FitSpec::default() };
@@ -126,9 +156,10 @@ async fn lesson_symmetry(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
 
 /// The way between two networks, under every way of mixing.
 async fn lesson_mix(gpu: &Gpu) -> Result<(), Box<dyn Error>> {
-    let [a, b] = MixSpec::default().pair.map(u64::from);
+    let usual = MixSpec::default();
+    let [a, b] = usual.pair.map(u64::from);
     let methods = vec![Mix::Direct, Mix::Random, Mix::Aligned, Mix::Signed];
-    let options = PathOptions { pair: (a, b), steps: 7, methods, seed: 0 };
+    let options = PathOptions { pair: (a, b), steps: 7, methods, seed: usual.seed };
     let path = path(gpu, &zoo(Split::Test).await?, &options).await?;
     let mut all = Vec::new();
     for strip in &path.strips[1..] {

@@ -117,7 +117,10 @@ const PICTURE: Tour = Tour {
                 because: "It was only asked about the pixels. What it says elsewhere is what its waves happen to give: \
                           smooth, but made up.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-corner.webp",
+                what: "A corner of the picture, four times as large: its pixels, and what the network draws there.",
+            }),
         },
         Step {
             title: "Made of waves",
@@ -138,7 +141,10 @@ const PICTURE: Tour = Tour {
                 because: "A sharp edge needs narrow waves. With ω₀ too large there are so many of them that the drawing \
                           becomes grainy between the pixels.",
             },
-            recorded: None,
+            recorded: Some(Recorded {
+                file: "lesson-omega.webp",
+                what: "The trousers by networks with ω₀ = 5, 30 and 80, after 500 steps each.",
+            }),
         },
     ],
 };

@@ -19,8 +19,8 @@ pub(super) fn link() -> String {
     window().location().href().unwrap_or_default()
 }
 
-/// Writes the state into the address, without a new entry in the history.
-pub(super) fn write(lab: Lab) {
+/// Writes the state into the address; with a new entry in the history if that is a `new` place.
+pub(super) fn write(lab: Lab, new: bool) {
     let fragment = lab.state.with_untracked(State::to_fragment);
     let path = window().location().pathname().unwrap_or_default();
     let query = window().location().search().unwrap_or_default();
@@ -28,13 +28,20 @@ pub(super) fn write(lab: Lab) {
     let address = format!("{path}{query}{hash}");
     if let Ok(history) = window().history() {
         // Refused in some embedded pages; then the address stays as it was.
-        let _written = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+        let _written = if new {
+            history.push_state_with_url(&JsValue::NULL, "", Some(&address))
+        } else {
+            history.replace_state_with_url(&JsValue::NULL, "", Some(&address))
+        };
     }
 }
 
 /// The address follows the state soon, and the state follows the address when somebody edits it.
 pub(super) fn follow(lab: Lab) {
     let pending = RwSignal::new(false);
+    // Another bench, or another step of a lesson, is a place that the browser's Back leads to; a setting is none.
+    let place = move || lab.state.with_untracked(|state| (state.bench, state.lesson));
+    let written = StoredValue::new(place());
     Effect::new(move |before: Option<()>| {
         lab.state.track();
         if before.is_some() && !pending.get_untracked() {
@@ -42,7 +49,9 @@ pub(super) fn follow(lab: Lab) {
             set_timeout(
                 move || {
                     pending.set(false);
-                    write(lab);
+                    let new = place() != written.get_value();
+                    written.set_value(place());
+                    write(lab, new);
                 },
                 CALM,
             );
@@ -54,6 +63,7 @@ pub(super) fn follow(lab: Lab) {
             return;
         }
         lab.go_to(state);
+        written.set_value(place());
         for problem in problems {
             lab.tell(true, problem);
         }

@@ -4,7 +4,7 @@ use super::fit::model::Pixels;
 use crate::web;
 use js_sys::{Object, Uint8Array, Uint8ClampedArray};
 use leptos::prelude::*;
-use wasm_bindgen::{Clamped, JsCast, JsValue};
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, Event, HtmlCanvasElement, ImageData};
 
 /// The drawing context of a canvas, which keeps its pixels off the GPU: that is busy with other things.
@@ -74,8 +74,8 @@ pub(super) fn nth(buffer: &JsValue, index: u32, width: u32, height: u32) -> Opti
     if (index + 1) * bytes > all.length() {
         return None;
     }
-    let part = all.subarray(index * bytes, (index + 1) * bytes).to_vec();
-    ImageData::new_with_u8_clamped_array_and_sh(Clamped(&part), width, height).ok()
+    // A copy of the browser's own: an image over this program's memory would change with it.
+    image(&all.slice(index * bytes, (index + 1) * bytes).buffer(), width, height)
 }
 
 /// Whether the page is dark.

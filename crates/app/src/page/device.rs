@@ -1,6 +1,6 @@
 //! The GPU as far as the user is concerned: whether there is one, what it can do, whether it computes right.
 
-use super::help::show_dialog;
+use super::help::{hide_dialog, show_dialog};
 use super::lab::{Checked, Gpu, Lab, lab};
 use crate::protocol::{BUILD, Device, NoGpu};
 use crate::state::Bench;
@@ -257,7 +257,11 @@ pub(super) fn DevicePanel() -> impl IntoView {
                     "Drivers crash and computers go to sleep. The lab keeps a copy of every fit and goes on from \
                      there. You can try it:"
                 </p>
-                <button disabled=move || !ready() on:click=move |_| lab.lose_gpu()>
+                <button disabled=move || !ready() on:click=move |_| {
+                    // What happens is told on the page, and so is how to go on.
+                    hide_dialog("device");
+                    lab.lose_gpu();
+                }>
                     "Take the GPU away"
                 </button>
             </details>

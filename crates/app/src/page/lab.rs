@@ -35,6 +35,9 @@ pub(super) enum Gpu {
     },
 }
 
+/// Notices that are shown at a time; older ones make room.
+const MOST_NOTICES: usize = 5;
+
 /// Something to tell the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Notice {
@@ -173,12 +176,26 @@ impl Lab {
         self.send(&Request::Open);
     }
 
+    /// What is said while there is nothing to show: that it is coming, or that it cannot.
+    pub(super) fn coming(self, coming: &str) -> String {
+        match self.gpu.get() {
+            Gpu::Missing(_) => {
+                "There is no GPU here to compute this with; “Device” says why. The lessons show \
+                                recordings of it."
+                    .to_owned()
+            }
+            _ => coming.to_owned(),
+        }
+    }
+
     /// Tells the user something.
     pub(super) fn tell(self, bad: bool, text: String) {
         self.notices.update(|notices| {
             notices.retain(|notice| notice.text != text);
             let id = notices.iter().map(|notice| notice.id + 1).max().unwrap_or(0);
             notices.push(Notice { id, bad, text });
+            let old = notices.len().saturating_sub(MOST_NOTICES);
+            notices.drain(..old);
         });
     }
 

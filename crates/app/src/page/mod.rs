@@ -150,7 +150,7 @@ fn Notices() -> impl IntoView {
                                 None if training.is_some() => String::new(),
                                 None => "Nothing was under way.".to_owned(),
                             }} " "
-                            {training.map(|step| format!("Your training is kept as it was at step {step}. "))} <span class="dim">{format!("(The browser says: {why}.)")}</span>
+                            {training.map(|step| format!("Your training is kept as it was at step {step}. "))} <span class="dim">{format!("(The browser says: {}.)", why.trim_end_matches('.'))}</span>
                         </p>
                         <button class="main" on:click=move |_| lab.find_gpu()>"Resume"</button>
                     </div>
@@ -178,7 +178,7 @@ fn ShareButton() -> impl IntoView {
     let lab = lab();
     let copied = RwSignal::new(false);
     let share = move |_| {
-        address::write(lab);
+        address::write(lab, false);
         let link = address::link();
         leptos::task::spawn_local(async move {
             let done = match web::get(&window().navigator(), "clipboard") {

@@ -133,11 +133,16 @@ impl At {
             let at = methods.iter().position(|&m| Mix::ALL.get(m as usize) == Some(&wanted))?;
             Some(self.points.get(at + 1)?.mse_blend)
         };
-        // Signs mostly help, not always.
-        let matched = [Mix::Aligned, Mix::Signed].into_iter().filter_map(error).reduce(f64::min);
-        let (Some(direct), Some(matched)) = (error(Mix::Direct), matched) else {
+        if self.which.pair[0] == self.which.pair[1] {
+            return "Both are the same network. Choose another one for an end of the line."
+                .to_owned();
+        }
+        let (Some(direct), Some(aligned)) = (error(Mix::Direct), error(Mix::Aligned)) else {
             return String::new();
         };
+        // Signs mostly help, not always.
+        let signed = error(Mix::Signed).filter(|signed| *signed < aligned);
+        let matched = signed.unwrap_or(aligned);
         let place = match self.t {
             t if t <= 0.0 => {
                 return "At this end there is the first network alone. Move the slider, and the second comes in."
@@ -153,10 +158,21 @@ impl At {
         };
         let times = direct / matched.max(1e-12);
         if times >= 1.5 {
-            let times = if times >= 10.0 { format!("{times:.0}") } else { format!("{times:.1}") };
+            let text = |error: f64| match direct / error.max(1e-12) {
+                times if times >= 10.0 => format!("{times:.0} times"),
+                times => format!("{times:.1} times"),
+            };
+            let aligned = text(aligned);
+            let [signs, more] = match signed.map(text) {
+                Some(signed) => [
+                    format!(", and {signed} that with signs too"),
+                    ", some with the other sign".to_owned(),
+                ],
+                None => Default::default(),
+            };
             format!(
-                "{place}, the error of the weights averaged as they are is {times} times that after matching. Nothing was \
-                 learnt in between: the neurons of the second network were only put in another order, some with the other sign."
+                "{place}, the error of the weights averaged as they are is {aligned} that of “aligned”{signs}. Nothing \
+                 was learnt in between: the neurons of the second network were only put in another order{more}."
             )
         } else if times > 1.05 {
             format!(
@@ -177,7 +193,7 @@ mod tests {
 
     #[test]
     fn sentences_say_what_is_seen() {
-        let which = Which { zoo: "z".to_owned(), pair: [0, 1], seed: 0 };
+        let mut which = Which { zoo: "z".to_owned(), pair: [0, 1], seed: 0 };
         let said = |t: f64, errors: [f64; 5], methods: &[u32]| {
             let point = |&e: &f64| PathPoint { t, mse_blend: e, mse_first: e, mse_second: e };
             let points = errors.iter().map(point).collect();
@@ -185,7 +201,11 @@ mod tests {
         };
         let all = [0, 1, 2, 3];
         let much = said(0.5, [0.0, 0.53, 0.6, 0.08, 0.03], &all);
-        assert!(much.starts_with("Half way, ") && much.contains("is 18 times"), "{much}");
+        assert!(
+            much.starts_with("Half way, ")
+                && much.contains("is 6.6 times that of “aligned”, and 18 times"),
+            "{much}"
+        );
         assert!(
             said(0.3, [0.0, 0.12, 0.2, 0.1, 0.1], &all).starts_with("Here, matching helps, but")
         );
@@ -194,6 +214,9 @@ mod tests {
         assert!(said(1.0, [0.0; 5], &all).contains("second network alone"));
         // Without sines there are no signs.
         assert!(said(0.5, [0.0, 0.5, 0.5, 0.1, 0.0], &all[..3]).contains("is 5.0 times"));
+        which.pair = [4, 4];
+        let same = At { which, t: 0.5, points: Vec::new() };
+        assert!(same.sentence(&all).contains("the same network"));
         assert_eq!([0, 3, 9].map(name), ["direct", "signed", ""]);
     }
 }

@@ -284,6 +284,14 @@ pub struct FitView {
     pub slow: bool,
 }
 
+impl FitView {
+    /// The whole picture, and nothing beyond it.
+    pub fn see_all(&mut self) {
+        let FitView { x, y, size, .. } = FitView::default();
+        (self.x, self.y, self.size) = (x, y, size);
+    }
+}
+
 impl Default for FitView {
     fn default() -> FitView {
         FitView {

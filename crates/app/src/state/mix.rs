@@ -23,8 +23,9 @@ pub struct MixSpec {
 impl Default for MixSpec {
     fn default() -> MixSpec {
         // Two pairs of trousers of the zoo that comes with the page. Few pairs of a class are mended so visibly: half way the errors are
-        // 0.33 as they are, 0.10 aligned and 0.04 signed, and one sees trousers again.
-        MixSpec { pair: [175, 144], t: 0.5, layer: 1, method: Mix::Signed, seed: 0 }
+        // 0.33 as they are, 0.10 aligned and 0.04 signed, and one sees trousers again. With this seed, an order at random is what it mostly
+        // is: no better than none.
+        MixSpec { pair: [175, 144], t: 0.5, layer: 1, method: Mix::Signed, seed: 3 }
     }
 }
 

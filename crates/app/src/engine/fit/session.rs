@@ -302,7 +302,8 @@ impl Session {
             running: !still,
             prepared: self.prepared,
             nets: [progress.map_or(0, |p| p.nets_done), job.nets()],
-            rate: standing.meter.rate(),
+            // The meter counts steps of every network; together they make one step of the fit.
+            rate: standing.meter.rate().map(|rate| rate / job.nets().max(1) as f64),
             eta_s: progress.filter(|_| !still).and_then(|p| {
                 let left = p.steps as f64 * (1.0 / p.fraction.max(1e-9) - 1.0);
                 meter::eta(left, standing.meter.rate())

@@ -28,7 +28,7 @@ pub(super) fn Seen() -> impl IntoView {
             .failed
             .get()
             .or_else(|| tried.with(|t| t.as_ref().map(|t| t.sentence())))
-            .unwrap_or_else(|| "The network is on its way …".to_owned())
+            .unwrap_or_else(|| lab.coming("The network is on its way …"))
     };
     let overall = move || tried.with(|t| t.as_ref().map(|t| t.overall.clone()));
     let kept = move || overall().and_then(|o| o.of_range).is_some_and(|share| share < 1e-4);

@@ -1,5 +1,6 @@
 //! The Fit bench's part of the model.
 
+use crate::page::canvas::is_dark;
 use crate::page::lab::{Gpu, Lab};
 use crate::protocol::fit::{Drawing, DrawingKind, Frame, Look, Point, Reply, Request, Target};
 use crate::protocol::{self};
@@ -79,7 +80,7 @@ impl Lab {
                     side: look.side,
                     wave_side: look.wave_side,
                     wave: look.wave,
-                    dark: look.dark,
+                    dark: is_dark(),
                     ..Look::new(&state.view)
                 };
             });
@@ -157,7 +158,12 @@ impl Lab {
     /// Changes what is fitted, and begins anew; goes on running if it ran.
     pub(in crate::page) fn edit(self, change: impl FnOnce(&mut FitSpec)) {
         let before = self.state.with_untracked(|state| state.fit.clone());
-        self.state.update(|state| change(&mut state.fit));
+        self.state.update(|state| {
+            change(&mut state.fit);
+            if state.fit.picture != before.picture {
+                state.view.see_all();
+            }
+        });
         if self.state.with_untracked(|state| state.fit != before) {
             self.begin();
         }
@@ -248,7 +254,6 @@ impl Lab {
             Reply::Finished { run, finished } if current(run) => {
                 fit.going.set(false);
                 fit.finished.set(Some(finished));
-                self.say_standing("Finished");
             }
             Reply::Failed { run, failed } if current(run) => {
                 fit.going.set(false);
@@ -256,7 +261,10 @@ impl Lab {
             }
             Reply::OwnReady { .. } => {
                 // Also if the picture before was the user's own: it is another one.
-                self.state.update(|state| state.fit.picture = Picture::Own);
+                self.state.update(|state| {
+                    state.fit.picture = Picture::Own;
+                    state.view.see_all();
+                });
                 self.begin();
             }
             Reply::Kept { name } => self.tell(

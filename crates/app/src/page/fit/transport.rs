@@ -60,6 +60,15 @@ pub(super) fn Transport() -> impl IntoView {
             lab.say_standing("Running");
         }
     });
+    // The end is told once the figures of the end are there.
+    let told = StoredValue::new(None::<u32>);
+    Effect::new(move |_| {
+        let run = frame().filter(|frame| lab.is_over() && !frame.running).map(|frame| frame.run);
+        if run.is_some() && run != told.get_value() {
+            told.set_value(run);
+            lab.say_standing("Finished");
+        }
+    });
     view! {
         <div class="transport">
             <div class="buttons">

@@ -101,6 +101,19 @@ fn ClassLink() -> impl IntoView {
 pub(super) fn LessonPanel() -> impl IntoView {
     let lab = lab();
     let at = Memo::new(move |_| lab.state.with(|state| state.lesson));
+    // Whoever goes on to a step begins at its title.
+    let title = NodeRef::<leptos::html::H2>::new();
+    Effect::new(move |before: Option<Option<Lesson>>| {
+        let now = at.get();
+        if before.flatten().is_some_and(|before| Some(before) != now)
+            && let Some(title) = title.get_untracked()
+        {
+            title.scroll_into_view();
+            // An element of this page takes the focus.
+            let _focused = title.focus();
+        }
+        now
+    });
     move || {
         let lesson = at.get()?;
         let tour = TOURS.get(lesson.tour)?;
@@ -116,13 +129,19 @@ pub(super) fn LessonPanel() -> impl IntoView {
                 <p class="dim">
                     {format!("{} · step {} of {}", tour.title, lesson.step + 1, tour.steps.len())}
                 </p>
-                <h2 id="lesson-title">{step.title}</h2>
+                <h2 id="lesson-title" tabindex="-1" node_ref=title>{step.title}</h2>
                 {step.text.iter().map(|text| view! { <p>{*text}</p> }).collect_view()}
+                <Show when=missing>
+                    <p class="note">
+                        "There is no GPU here, so nothing of this can run. Read along; where there is something to \
+                         see, it was recorded earlier."
+                    </p>
+                </Show>
                 {step.recorded.map(|recorded| view! {
                     <Show when=missing>
                         <figure class="recorded">
                             <img src=format!("recorded/{}", recorded.file) alt=recorded.what/>
-                            <figcaption>{recorded.what}" Recorded earlier, since there is no GPU here."</figcaption>
+                            <figcaption>{recorded.what}</figcaption>
                         </figure>
                     </Show>
                 })}
@@ -154,8 +173,11 @@ fn Question(step: &'static Step) -> impl IntoView {
     let question = step.question;
     let verdict = move || {
         chosen.get().map(|choice| {
-            let begin = if choice == question.right { "Yes. " } else { "Not quite. " };
-            format!("{begin}{}", question.because)
+            if choice == question.right {
+                format!("Yes. {}", question.because)
+            } else {
+                "Not quite. Look again, and choose another.".to_owned()
+            }
         })
     };
     view! {
@@ -166,7 +188,7 @@ fn Question(step: &'static Step) -> impl IntoView {
                     <button
                         type="button"
                         aria-pressed=move || (chosen.get() == Some(i)).to_string()
-                        class:right=move || chosen.get().is_some() && i == question.right
+                        class:right=move || chosen.get() == Some(i) && i == question.right
                         on:click=move |_| {
                             chosen.set(Some(i));
                             lab.said.set(untrack(verdict).unwrap_or_default());

@@ -25,7 +25,7 @@ pub(super) fn Stage() -> impl IntoView {
             return failed;
         }
         let said = mix.at.with(|at| at.as_ref().map(|at| at.sentence(&mix.methods())));
-        said.unwrap_or_else(|| "The networks are on their way …".to_owned())
+        said.unwrap_or_else(|| lab.coming("The networks are on their way …"))
     };
     view! {
         <div class="between">
