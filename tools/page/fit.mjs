@@ -46,6 +46,33 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     );
   });
 
+  await runner.test('between benches: Back leads back, and the target keeps all of its pixels', async (use) => {
+    const page = use(await open(browser, site.url));
+    await ready(page);
+    for (const bench of ['Augment', 'Align & Mix', 'Fit', 'Zoo']) {
+      await page.getByRole('button', { name: bench, exact: true }).click();
+      await page.waitForFunction((name) => document.querySelector('.tabs [aria-current]').textContent.trim() === name, bench);
+      // An address is written only now and then.
+      await page.waitForTimeout(700);
+    }
+    const clear = () =>
+      page.evaluate(() => {
+        const canvas = document.querySelector('figure:nth-child(1) canvas');
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return data.filter((value, i) => i % 4 === 3 && value < 255).length;
+      });
+    for (const bench of ['Fit', 'Align & Mix', 'Augment', 'Fit']) {
+      await page.goBack();
+      await page.waitForFunction((name) => document.querySelector('.tabs [aria-current]').textContent.trim() === name, bench);
+      if (bench === 'Fit') {
+        await page.waitForSelector('figure:nth-child(1) canvas.pane');
+        await page.waitForTimeout(300);
+        assert((await clear()) === 0, `${await clear()} pixels of the target are missing`);
+      }
+    }
+    return `${await page.evaluate(() => history.length)} entries in the history`;
+  });
+
   await runner.test('looking closer, and at the waves', async (use) => {
     const page = use(await open(browser, `${site.url}#steps=40&run=1`));
     await atLeast(page, '#step-count', 40);

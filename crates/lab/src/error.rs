@@ -127,6 +127,19 @@ pub enum LabError {
         /// How many there are.
         nets: u64,
     },
+    /// A label that can be no number of a class.
+    #[error(
+        "{store}: network {index} has the label {label}, and classes have numbers below {}",
+        crate::mix::MOST_CLASSES
+    )]
+    LabelTooLarge {
+        /// Which store.
+        store: String,
+        /// The network's position.
+        index: u64,
+        /// Its label.
+        label: i64,
+    },
     /// A list of pairs that cannot be read, or used with its zoo.
     #[error("{file}, line {line}: {what}; expected {expected}")]
     PairsLine {
@@ -314,6 +327,9 @@ impl LabError {
             LabError::NoSuchNet { .. } => "`weightlab inspect` says how many networks there are",
             LabError::PairsLine { .. } | LabError::NoPairs { .. } => {
                 "give two positions of networks per line; # begins a comment"
+            }
+            LabError::LabelTooLarge { .. } => {
+                "give classes numbers from 0 up, or leave the network out"
             }
             LabError::NotFinite { .. } => {
                 "leave the network out, or fit it again with a smaller --lr"

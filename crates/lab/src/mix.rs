@@ -4,10 +4,10 @@
 //! matter how the work is cut.
 
 use crate::align::pairs_at_once;
-use crate::derive::{Derivation, DerivedZoo, NetReader, PairList, SideFile, in_words};
+use crate::derive::{Derivation, DerivedZoo, NetReader, PairList, SideFile, in_words, lost_labels};
 use crate::error::LabError;
 use crate::job::{Clock, Job};
-use crate::message::Message;
+use crate::message::{Message, Warning};
 use crate::stats::Distribution;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,8 +19,12 @@ use weightlab_nets::mix::{Lambda, Mix, Mixer, mix};
 
 /// Name of the file, beside the shards, that says what was mixed. Its tensors, for n pairs and k classes: `pair` i64
 /// `[n, 2]`, positions in the zoo that was mixed; `lambda` f32 `[n]`, the first network's share; `labels` i64 `[n, 2]`,
-/// -1 if unknown; `probabilities` f32 `[n, k]`, the mixed labels, NaN where one is unknown.
+/// -1 if unknown; `probabilities` f32 `[n, k]`, the mixed labels, NaN where one is unknown. The k classes are those of the
+/// whole zoo, whatever pairs were mixed.
 pub const MIXTURES_FILE: &str = "mixtures.safetensors";
+
+/// Most classes of a zoo: every mixture gets a probability of each. Larger labels are numbers of something else.
+pub const MOST_CLASSES: usize = 1 << 16;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -83,6 +87,7 @@ pub struct MixJob<'a, A: Store, S: Store> {
     per_batch: usize,
     lambdas: Vec<f32>,
     labels: Vec<i64>,
+    classes: usize,
     queue: VecDeque<Message<Started, Finished>>,
     clock: Clock,
     over: bool,
@@ -92,8 +97,8 @@ impl<'a, A: Store, S: Store> MixJob<'a, A, S> {
     /// Checks everything, states the memory, and begins the zoo in `out`.
     ///
     /// # Errors
-    /// A pair beyond the zoo, a share out of range, a method that the architecture does not have, a zoo that
-    /// is unfinished, or a folder that is not free.
+    /// A pair beyond the zoo, a share out of range, a method that the architecture does not have, a label that can be no
+    /// class, a zoo that is unfinished or damaged, or a folder that is not free.
     pub async fn new(
         gpu: &Gpu,
         zoo: &'a Zoo<A>,
@@ -107,6 +112,7 @@ impl<'a, A: Store, S: Store> MixJob<'a, A, S> {
         }
         let reader = NetReader::new(zoo)?;
         reader.check(options.pairs.0.iter().flat_map(|p| [p.0, p.1]))?;
+        let (classes, unlabelled) = classes(zoo, &options.pairs).await?;
         let pairs = options.pairs.0.len() as u64;
         let per_batch = pairs_at_once(gpu, mlp).min(options.pairs.0.len().max(1));
         let lambda = match options.lambda {
@@ -136,6 +142,14 @@ impl<'a, A: Store, S: Store> MixJob<'a, A, S> {
             pairs_per_batch: per_batch as u64,
             adapter: gpu.report().name.clone(),
         };
+        let mut queue = VecDeque::from([Message::Started(started)]);
+        queue.extend(lost_labels(zoo).map(Message::Warning));
+        if unlabelled > 0 {
+            let what = format!(
+                "{unlabelled} of {pairs} pairs have a network without a label: their probabilities are NaN"
+            );
+            queue.push_back(Message::Warning(Warning { what, diverged: None }));
+        }
         Ok(MixJob {
             gpu: gpu.clone(),
             reader,
@@ -144,7 +158,8 @@ impl<'a, A: Store, S: Store> MixJob<'a, A, S> {
             per_batch,
             lambdas: Vec::new(),
             labels: Vec::new(),
-            queue: VecDeque::from([Message::Started(started)]),
+            classes,
+            queue,
             clock: Clock::default(),
             over: false,
         })
@@ -196,16 +211,9 @@ impl<'a, A: Store, S: Store> MixJob<'a, A, S> {
         Ok(())
     }
 
-    /// Classes of the zoo: those that have names, and all that occur.
-    fn classes(&self) -> usize {
-        let most = self.labels.iter().copied().max().unwrap_or(-1);
-        let named = self.reader.zoo().manifest().class_names.len();
-        named.max(usize::try_from(most + 1).unwrap_or(0))
-    }
-
     /// The file [`MIXTURES_FILE`].
     fn mixtures(&self) -> Result<Vec<u8>, LabError> {
-        let (pairs, classes) = (self.lambdas.len(), self.classes());
+        let (pairs, classes) = (self.lambdas.len(), self.classes);
         let mut probabilities = vec![0f32; pairs * classes];
         if classes > 0 {
             let each = self.labels.chunks_exact(2).zip(&self.lambdas);
@@ -235,12 +243,29 @@ impl<'a, A: Store, S: Store> MixJob<'a, A, S> {
             seconds,
             pairs_per_s: (pairs > 0 && seconds > 0.0).then(|| pairs as f64 / seconds),
             lambda: Distribution::of(self.lambdas.iter().map(|&l| f64::from(l))),
-            classes: self.classes() as u64,
+            classes: self.classes as u64,
             mixtures_file: MIXTURES_FILE.to_owned(),
             adapter: self.gpu.report().name.clone(),
         }));
         self.over = true;
     }
+}
+
+/// Classes of a zoo, those that have names and all that occur, and how many of the pairs have a network without a label.
+async fn classes<A: Store>(zoo: &Zoo<A>, pairs: &PairList) -> Result<(usize, usize), LabError> {
+    let mut labels = Vec::new();
+    for shard in 0..zoo.manifest().shards.len() {
+        labels.extend(zoo.read_shard(shard).await?.labels);
+    }
+    let most = |label: &i64| usize::try_from(*label).is_ok_and(|label| label >= MOST_CLASSES);
+    if let Some(index) = labels.iter().position(most) {
+        let store = zoo.store().describe();
+        return Err(LabError::LabelTooLarge { store, index: index as u64, label: labels[index] });
+    }
+    let occur = labels.iter().copied().max().map_or(0, |most| (most + 1).max(0) as usize);
+    let unknown = |&position: &u64| labels.get(position as usize).is_none_or(|label| *label < 0);
+    let unlabelled = pairs.0.iter().filter(|(a, b)| unknown(a) || unknown(b)).count();
+    Ok((occur.max(zoo.manifest().class_names.len()), unlabelled))
 }
 
 impl<A: Store, S: Store> Job for MixJob<'_, A, S> {

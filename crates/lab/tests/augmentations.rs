@@ -60,9 +60,10 @@ fn rows_do_what_they_say() {
 #[test]
 fn the_page_stands_alone_and_shows_everything() {
     let figure = block_on(augmentations(&gpu(), &zoo(), 0)).unwrap();
-    let html = figure.html().unwrap();
+    let html = figure.html("weightlab experiment augmentations --zoo 'a & b'").unwrap();
     assert_eq!(html.matches("<img ").count(), 14 * figure.rows.len());
     assert_eq!(html.matches("data:image/png;base64,").count(), 14 * figure.rows.len());
+    assert!(html.contains("--zoo 'a &amp; b' --out DIR"));
     assert!(!html.contains("<script") && !html.contains("http"));
     for row in &figure.rows {
         assert!(html.contains(&row.name) && html.contains(&row.op), "{}", row.name);

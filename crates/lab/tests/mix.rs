@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{gpu, zoo};
+use common::{gpu, zoo, zoo_of};
 use pollster::block_on;
 use safetensors::SafeTensors;
 use weightlab_data::{MemStore, Store, Zoo};
@@ -88,5 +88,65 @@ fn impossible_shares_and_positions_are_refused() {
         let error = block_on(MixJob::new(&gpu, &zoo, options, store.clone())).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains(word), "{error}");
     }
+    assert_eq!(block_on(store.list()).unwrap(), Vec::<String>::new());
+}
+
+/// Classes of the zoo, warnings, and the probabilities of one mixture.
+fn mixed(zoo: &Zoo<MemStore>, pair: (u64, u64)) -> (u64, Vec<String>, Vec<f32>, Zoo<MemStore>) {
+    let (gpu, store) = (gpu(), MemStore::new());
+    let options = MixOptions {
+        pairs: PairList(vec![pair]),
+        method: Mix::Direct,
+        lambda: Lambda::Constant(0.25),
+        seed: 0,
+    };
+    let mut job = block_on(MixJob::new(&gpu, zoo, options, store.clone())).expect("a job");
+    let (mut classes, mut warnings) = (0, Vec::new());
+    while let Some(message) = block_on(job.next()) {
+        match message {
+            Message::Warning(warning) => warnings.push(warning.what),
+            Message::Finished(finished) => classes = finished.classes,
+            Message::Failed(failed) => panic!("{failed:?}"),
+            _ => {}
+        }
+    }
+    drop(job);
+    let new = block_on(Zoo::open(store)).unwrap();
+    let file = block_on(new.read_beside(MIXTURES_FILE)).unwrap().expect("the mixtures");
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let bytes = tensors.tensor("probabilities").unwrap().data().to_vec();
+    let shares = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+    (classes, warnings, shares.collect(), new)
+}
+
+/// Parts of a job agree on the classes, whatever pairs they have.
+#[test]
+fn classes_are_those_of_the_whole_zoo() {
+    let zoo = zoo_of(|net| i64::from(net % 4));
+    let (classes, warnings, shares, mixtures) = mixed(&zoo, (0, 1));
+    assert_eq!((classes, warnings, shares), (4, vec![], vec![0.25, 0.75, 0.0, 0.0]));
+    // Mixed once more, the shares are gone, and that is said.
+    let (_, warnings, shares, _) = mixed(&mixtures, (0, 0));
+    assert!(warnings.len() == 1 && warnings[0].contains("mixtures"), "{warnings:?}");
+    assert_eq!(shares, [0.0, 1.0]);
+}
+
+#[test]
+fn labels_that_are_none_are_told() {
+    let zoo = zoo_of(|net| i64::from(net) - 1);
+    let (classes, warnings, shares, _) = mixed(&zoo, (0, 1));
+    assert!(warnings.len() == 1 && warnings[0].contains("1 of 1 pairs"), "{warnings:?}");
+    assert!(classes == 13 && shares.iter().all(|p| p.is_nan()), "{classes} {shares:?}");
+    let zoo = zoo_of(|net| if net == 9 { 10_000_000_000 } else { 0 });
+    let options = MixOptions {
+        pairs: PairList(vec![(0, 1)]),
+        method: Mix::Direct,
+        lambda: Lambda::Uniform,
+        seed: 0,
+    };
+    let store = MemStore::new();
+    let error = block_on(MixJob::new(&gpu(), &zoo, options, store.clone())).unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains("network 9") && words.contains("10000000000"), "{words}");
     assert_eq!(block_on(store.list()).unwrap(), Vec::<String>::new());
 }

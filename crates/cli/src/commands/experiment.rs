@@ -66,7 +66,12 @@ async fn figure(global: &Global, out: &Out, args: &AugmentationArgs) -> Result<E
     };
     let [png, html] = ["png", "html"].map(|end| args.out.join(format!("augmentations.{end}")));
     write_file(&png, &figure.png()?).await?;
-    write_file(&html, figure.html()?.as_bytes()).await?;
+    let from = match &args.zoo {
+        Some(zoo) => format!("--zoo '{}'", zoo.display()),
+        None => format!("--nets {} --steps {}", args.nets, args.steps),
+    };
+    let command = format!("weightlab experiment augmentations {from} --seed {}", args.seed);
+    write_file(&html, figure.html(&command)?.as_bytes()).await?;
     let rows = figure.rows.iter().filter(|r| !r.op.is_empty());
     let objects: Vec<_> =
         rows.clone().map(|r| json!({"name": r.name, "op": r.op, "change": r.change})).collect();

@@ -55,11 +55,12 @@ pub async fn run(global: &Global, out: &Out, args: &MixArgs) -> Result<ExitCode>
     }
     let (from, to) = (args.zoo.display().to_string(), args.out.display().to_string());
     out.line(&format!(
-        "{to}: {} mixed from {from} in {}; {} has their labels as probabilities of {} classes",
+        "{to}: {} mixed from {from} in {}; {} has their labels as probabilities of {} class{}",
         networks_text(finished.pairs),
         duration_text(finished.seconds),
         finished.mixtures_file,
-        finished.classes
+        finished.classes,
+        if finished.classes == 1 { "" } else { "es" }
     ));
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use crate::tell::Usage;
 use anyhow::Result;
 use serde_json::json;
 use std::process::ExitCode;
-use weightlab_lab::path::{PathOptions, path};
+use weightlab_lab::path::{PathOptions, PathPoint, path};
 use weightlab_nets::mix::Mix;
 
 /// Draws what lies between two networks.
@@ -56,8 +56,11 @@ pub async fn run(global: &Global, out: &Out, args: &PathArgs) -> Result<ExitCode
         ["method", "distance^2", "greatest error", "at t", "half way"].map(str::to_owned).to_vec(),
     ];
     for strip in &path.strips {
-        let worst = strip.points.iter().max_by(|p, q| p.mse_blend.total_cmp(&q.mse_blend));
-        let half = strip.points.get(strip.points.len() / 2);
+        // An error that is no number is beyond all others, whatever its sign bit says.
+        let size = |p: &PathPoint| if p.mse_blend.is_nan() { f64::INFINITY } else { p.mse_blend };
+        let worst = strip.points.iter().max_by(|p, q| size(p).total_cmp(&size(q)));
+        // An even number of steps has none half way.
+        let half = strip.points.iter().find(|p| (p.t - 0.5).abs() < 1e-9);
         rows.push(vec![
             strip.name().to_owned(),
             strip.squared_distance.map_or("-".to_owned(), |d| format!("{d:.4}")),

@@ -6,7 +6,7 @@
 mod change;
 mod trial;
 
-use crate::derive::{Derivation, DerivedZoo, NetReader, ids, nets_at_once};
+use crate::derive::{Derivation, DerivedZoo, NetReader, ids, lost_labels, nets_at_once};
 use crate::error::LabError;
 use crate::job::{Clock, Job};
 use crate::message::{Message, Warning};
@@ -164,7 +164,10 @@ impl<'a, A: Store, S: Store> AugmentJob<'a, A, S> {
             augmenter,
             per_batch,
             psnr_before: Vec::new(),
-            queue: VecDeque::from([Message::Started(started)]),
+            queue: [Message::Started(started)]
+                .into_iter()
+                .chain(lost_labels(zoo).map(Message::Warning))
+                .collect(),
             clock: Clock::default(),
             over: false,
         })

@@ -8,5 +8,5 @@ mod write;
 pub(crate) use pairs::in_words;
 pub use pairs::{PairList, Pool, split_index};
 pub use read::{NetReader, ids, nets_at_once};
-pub(crate) use side_file::SideFile;
+pub(crate) use side_file::{SideFile, lost_labels};
 pub use write::{Derivation, DerivedZoo, Written};

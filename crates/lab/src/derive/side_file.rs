@@ -1,9 +1,12 @@
 //! A safetensors file that says of the networks of a zoo what shards have no room for.
 
 use crate::error::LabError;
+use crate::message::Warning;
+use crate::mix::MIXTURES_FILE;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::HashMap;
+use weightlab_data::{Store, Zoo};
 
 /// The tensors of such a file.
 #[derive(Debug, Default)]
@@ -39,4 +42,15 @@ impl SideFile {
         let metadata = HashMap::from([("about".to_owned(), about.to_owned())]);
         safetensors::serialize(views, Some(metadata)).map_err(wrong)
     }
+}
+
+/// A warning that what is made of this zoo does not know its mixed labels: each network keeps the larger one.
+pub(crate) fn lost_labels<S: Store>(zoo: &Zoo<S>) -> Option<Warning> {
+    let mixed = zoo.manifest().beside.iter().any(|entry| entry.file == MIXTURES_FILE);
+    mixed.then(|| {
+        let what = format!(
+            "these networks are mixtures, and only the class with the larger share goes on; the shares stay in their {MIXTURES_FILE}"
+        );
+        Warning { what, diverged: None }
+    })
 }

@@ -52,6 +52,11 @@ pub fn mlp() -> Mlp {
 
 /// A zoo of 14 networks with random parameters, two per image, in shards of four.
 pub fn zoo() -> Zoo<MemStore> {
+    zoo_of(|net| images(7).label(net as usize / 2))
+}
+
+/// The same with other labels, by position.
+pub fn zoo_of(label: impl Fn(u32) -> i64) -> Zoo<MemStore> {
     let (images, mlp) = (images(7), mlp());
     let mut manifest = ZooManifest::new(mlp.clone(), 5);
     manifest.plan = Some(Plan { objects: [0, 7], views: 2, part: None });
@@ -64,7 +69,7 @@ pub fn zoo() -> Zoo<MemStore> {
         for net in first..14.min(first + 4) {
             let word = |p: usize| philox::philox4x32([p as u32, net, 0, 0], [1, 2])[0];
             shard.params.extend((0..mlp.param_count()).map(|p| 0.3 * philox::symmetric(word(p))));
-            shard.labels.push(images.label(net as usize / 2));
+            shard.labels.push(label(net));
             shard.objects.push(i64::from(net / 2));
             shard.views.push(i64::from(net % 2));
             shard.psnr.push(f32::NAN);

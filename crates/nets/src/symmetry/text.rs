@@ -96,7 +96,11 @@ static KNOWN: [Known; 13] = [
         name: "siren-bias",
         what: "shifts phases of sine neurons by k half periods",
         effect: EXACT,
-        parameters: &[parameter("k_max", "4", "k is uniform on -k_max .. k_max - 1; 1 to 127")],
+        parameters: &[parameter(
+            "k_max",
+            "4",
+            "k is uniform on -k_max .. k_max - 1; 1 to 127, where f32 rounds biases by some 4e-5 of the range",
+        )],
     },
     Known {
         name: "relu-scaling",

@@ -107,12 +107,13 @@ impl Figure {
         sheet::draw(self)
     }
 
-    /// As a page: one file, without scripts, that needs nothing from anywhere.
+    /// As a page: one file, without scripts, that needs nothing from anywhere. `command` is what draws it again, but for its
+    /// `--out`.
     ///
     /// # Errors
     /// A picture cannot be encoded.
-    pub fn html(&self) -> Result<String, LabError> {
-        page::html(self)
+    pub fn html(&self, command: &str) -> Result<String, LabError> {
+        page::html(self, command)
     }
 
     /// A network's picture of a row, as bytes.

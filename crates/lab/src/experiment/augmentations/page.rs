@@ -7,7 +7,7 @@ use crate::picture;
 use crate::report::document::{document, escape};
 use std::fmt::Write as _;
 
-pub(super) fn html(figure: &Figure) -> Result<String, LabError> {
+pub(super) fn html(figure: &Figure, command: &str) -> Result<String, LabError> {
     let [h, w, c] = figure.shape;
     let mut body = format!(
         r#"<header><p class="kicker">Weightlab</p>
@@ -58,11 +58,11 @@ black is {lo} and white {hi}.</p></header>"#,
         );
     }
     body += &format!(
-        r#"<section class="text"><h2>Do it yourself</h2><pre>weightlab experiment augmentations --seed {} --out DIR
+        r#"<section class="text"><h2>Do it yourself</h2><pre>{} --out DIR
 weightlab help augment</pre>
 <p>The images are test images of Fashion-MNIST (&copy; 2017 Zalando SE, MIT licence) unless the networks came from another zoo. After
 figure 2 of Shamsian et al., <i>Data augmentations in deep weight spaces</i>, 2023 (arXiv 2311.08851).</p></section>"#,
-        figure.seed
+        escape(command)
     );
     Ok(document("augmenting weights", &body))
 }
