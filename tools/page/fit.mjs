@@ -12,6 +12,8 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.waitForSelector('figure canvas.pane');
     const first = await page.evaluate(() => performance.now());
     await ready(page);
+    // To show the page for the first time is a task of its own, before there is anything to disturb.
+    const start = await page.evaluate(() => Math.max(0, ...window.seen.long.splice(0)));
     const noise = await pixels(page, 'canvas[aria-label="What the network draws"]');
     await shot(page, 'fit-begin');
     await page.keyboard.press('Space');
@@ -42,7 +44,7 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     assert(Math.max(0, ...long) < LONG_HERE, `long tasks: ${long} ms`);
     return (
       `first picture after ${first.toFixed(0)} ms, reset took ${latency.toFixed(0)} ms, ` +
-      `${long.length} tasks over ${LONG} ms (longest ${Math.max(0, ...long)} ms)`
+      `${long.length} tasks over ${LONG} ms since (longest ${Math.max(0, ...long)} ms), first one ${start} ms`
     );
   });
 

@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 /** A task of the page's own thread that is longer than this is one that a person may feel, in ms. */
 export const LONG = 50;
 /** What is asserted: a machine that is busy computing with the same cores stretches every task. */
-export const LONG_HERE = 250;
+export const LONG_HERE = 150;
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',

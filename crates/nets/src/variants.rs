@@ -37,12 +37,15 @@ pub fn all() -> Vec<Variant> {
     // Composed for each architecture; these have one, two and three hidden layers, widths that are not
     // multiples of four, and every number of inputs and outputs.
     for dims in [&[2, 32, 32, 1][..], &[1, 9, 1], &[2, 5, 7, 3], &[3, 6, 11, 4, 2]] {
-        let lanes = Mlp::new(dims, Convention::Dwsnets).ok().and_then(|m| Lanes::choose(&m, 1));
-        variants.extend(lanes.map(|lanes| Variant {
-            shader: lanes.kernel(),
-            constants: Vec::new(),
-            workgroup_bytes: 0,
-        }));
+        for vector in [Lanes::MESA, Lanes::SWIFTSHADER] {
+            let mlp = Mlp::new(dims, Convention::Dwsnets).ok();
+            let lanes = mlp.and_then(|mlp| Lanes::choose(&mlp, 1, vector));
+            variants.extend(lanes.map(|lanes| Variant {
+                shader: lanes.kernel(),
+                constants: Vec::new(),
+                workgroup_bytes: 0,
+            }));
+        }
     }
     for side in [4, 16] {
         let of = |shader| Variant { shader, constants: Vec::new(), workgroup_bytes: 0 };

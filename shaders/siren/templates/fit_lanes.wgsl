@@ -24,8 +24,8 @@
 // that is quadratic in the length of a part.
 //
 // Composed at run time for each architecture (`nets::fit::fused::lanes`): LAYERS, the widths from WIDTH0
-// (inputs) to WIDTH<LAYERS> (outputs), the place AT<l> of each layer in the parameter vector, SEGMENTS and
-// SIZE. Below are those of 2-32-32-1, with which the build checks this file.
+// (inputs) to WIDTH<LAYERS> (outputs), the place AT<l> of each layer in the parameter vector, SEGMENTS,
+// SIZE and VECTOR. Below are those of 2-32-32-1, with which the build checks this file.
 //#default LAYERS 3
 //#default WIDTH0 2
 //#default WIDTH1 32
@@ -36,6 +36,7 @@
 //#default AT2 1152
 //#default SEGMENTS 4
 //#default SIZE 75
+//#default VECTOR 8
 //#set LAST LAYERS - 1
 //#set IN WIDTH0
 //#set OUT WIDTH[LAYERS]
@@ -75,14 +76,14 @@ struct FitParams {
 // uniform block, which the software driver gets as private variables: indexing those is dear to compile.
 @group(0) @binding(7) var<storage, read> schedule: array<vec2<f32>>;       // [64]
 
-// Eight invocations: one vector of the usual software renderers.
-@compute @workgroup_size(8)
+// So many invocations are one vector of the software renderer.
+@compute @workgroup_size($VECTOR)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let slot = 8u * (workgroup.y * grid.x + workgroup.x) + lane;
+  let slot = $VECTORu * (workgroup.y * grid.x + workgroup.x) + lane;
   if slot >= fit.nets {
     return;
   }

@@ -23,14 +23,19 @@ pub struct Lanes {
     segments: u32,
     /// vec4 of a segment.
     size: u32,
+    /// Networks of a workgroup.
+    vector: u32,
 }
 
 impl Lanes {
-    /// Networks of a workgroup, which a software renderer runs as one vector.
-    pub const VECTOR: usize = 8;
+    /// Lanes of a vector of Mesa's software renderer: a workgroup of so many networks is one vector.
+    pub const MESA: u32 = 8;
+    /// Lanes of a vector of SwiftShader, the software renderer of browsers.
+    pub const SWIFTSHADER: u32 = 4;
 
-    /// The kernel for this architecture; None if it is not a sine network or too large.
-    pub fn choose(mlp: &Mlp, points: usize) -> Option<Lanes> {
+    /// The kernel for this architecture, with so many networks in a workgroup; None if it is not a sine network or too
+    /// large.
+    pub fn choose(mlp: &Mlp, points: usize, vector: u32) -> Option<Lanes> {
         let count = mlp.param_count();
         let suits = matches!(mlp.activation, Activation::Sine { .. })
             && count <= MAX_PARAMS
@@ -43,6 +48,7 @@ impl Lanes {
                 starts: mlp.layers().iter().map(|layer| layer.weight as u32).collect(),
                 segments,
                 size: quads.div_ceil(segments),
+                vector,
             }
         })
     }
@@ -57,8 +63,14 @@ impl Lanes {
         values.extend(numbered("AT", &self.starts));
         values.push(("SEGMENTS".to_owned(), self.segments));
         values.push(("SIZE".to_owned(), self.size));
+        values.push(("VECTOR".to_owned(), self.vector));
         let values: Vec<_> = values.iter().map(|(name, n)| (name.as_str(), *n)).collect();
         SIREN_FIT_LANES.shader(&values)
+    }
+
+    /// Networks of a workgroup.
+    pub(super) fn vector(&self) -> usize {
+        self.vector as usize
     }
 
     /// vec4 of one network's parameters.
@@ -79,7 +91,7 @@ mod tests {
     use crate::Convention;
 
     fn lanes(dims: &[usize], points: usize) -> Option<Lanes> {
-        Lanes::choose(&Mlp::new(dims, Convention::Dwsnets).unwrap(), points)
+        Lanes::choose(&Mlp::new(dims, Convention::Dwsnets).unwrap(), points, Lanes::MESA)
     }
 
     #[test]
@@ -96,7 +108,7 @@ mod tests {
     fn segments_cover_the_parameters() {
         for width in 1..=32 {
             let mlp = Mlp::new(&[2, width, width, 3], Convention::Dwsnets).unwrap();
-            let lanes = Lanes::choose(&mlp, 100).unwrap();
+            let lanes = Lanes::choose(&mlp, 100, Lanes::MESA).unwrap();
             let spare = 4 * lanes.param_quads() as usize - mlp.param_count();
             assert!(spare < 4 * (1 + lanes.segments as usize), "{width}: {lanes:?}");
             assert!(lanes.size <= SEGMENT, "{width}: {lanes:?}");
@@ -108,6 +120,6 @@ mod tests {
     fn template_defaults_are_the_usual_network() {
         let usual = lanes(&[2, 32, 32, 1], 784).unwrap().kernel();
         assert_eq!(usual.source(), SIREN_FIT_LANES.shader(&[]).source());
-        assert_eq!(usual.name, "siren_fit_lanes_3_2_32_32_1_0_96_1152_4_75");
+        assert_eq!(usual.name, "siren_fit_lanes_3_2_32_32_1_0_96_1152_4_75_8");
     }
 }

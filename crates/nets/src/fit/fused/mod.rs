@@ -44,11 +44,12 @@ impl Form {
     /// The best fused kernel for this architecture on this device; None if none can take the architecture or that
     /// many points, or if the tiled path is faster. It does not depend on the number of networks, so that their results do not.
     pub fn choose(gpu: &Gpu, mlp: &Mlp, points: usize) -> Option<Form> {
-        // Browsers' software renderer keeps to the workgroup kernel, with which the page is tested.
-        if gpu.is_cpu() && gpu.report().backend != "browser webgpu" {
+        if gpu.is_cpu() {
+            let in_browser = gpu.report().backend == "browser webgpu";
+            let vector = if in_browser { Lanes::SWIFTSHADER } else { Lanes::MESA };
             // What the lane kernel does not take is left to the tiled path, whose kernels for software renderers are
             // twice as fast there as the workgroup kernel, and compile in a fraction of its time.
-            Lanes::choose(mlp, points).map(Form::Lanes)
+            Lanes::choose(mlp, points, vector).map(Form::Lanes)
         } else {
             Shape::choose(gpu, mlp, points).map(Form::Workgroup)
         }
@@ -74,7 +75,9 @@ impl Form {
                 shape.tile_points()
             )
             .to_lowercase(),
-            Form::Lanes(_) => format!("fused, a lane per network, vectors of {}", Lanes::VECTOR),
+            Form::Lanes(lanes) => {
+                format!("fused, a lane per network, vectors of {}", lanes.vector())
+            }
         }
     }
 
@@ -82,7 +85,7 @@ impl Form {
     fn nets_per_group(&self) -> usize {
         match self {
             Form::Workgroup(_) => 1,
-            Form::Lanes(_) => Lanes::VECTOR,
+            Form::Lanes(lanes) => lanes.vector(),
         }
     }
 
