@@ -1,6 +1,6 @@
 // The same fit in the same browser: Weightlab's worker and jax-js, both on WebGPU, in alternating rounds.
 //
-//   cargo xtask page && (cd bench/web && npm ci) && node bench/web/compare.mjs [--rounds 4] [--gpu]
+//   cargo xtask test --stage page && (cd bench/web && npm ci) && node bench/web/compare.mjs [--rounds 4] [--gpu]
 //
 // 16 networks of 2-32-32-1 on 784 points, full batch, Adam. SwiftShader unless --gpu, which takes the browser's own adapter.
 

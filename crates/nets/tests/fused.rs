@@ -15,8 +15,12 @@ use weightlab_nets::{
 /// largest entry.
 const GRADIENT: f64 = 2e-4;
 
+fn lanes_of(mlp: &Mlp, points: usize, vector: u32) -> Kernel {
+    Kernel::Fused(fused::Lanes::choose(mlp, points, vector).unwrap().into())
+}
+
 fn lanes(mlp: &Mlp, points: usize) -> Kernel {
-    Kernel::Fused(fused::Lanes::choose(mlp, points).unwrap().into())
+    lanes_of(mlp, points, fused::Lanes::MESA)
 }
 
 /// One, two and three hidden layers, any number of inputs and outputs, widths that are not multiples of four.
@@ -35,6 +39,10 @@ fn lanes_agree_with_the_reference() {
         let error = worst(&got, &expected, case.gradient_scale(&expected));
         println!("gradient of {}: {error:.1e}", case.mlp.dims_text());
         assert!(error < GRADIENT, "gradient of {}: {error}", case.mlp.dims_text());
+        // How many share a vector changes nothing.
+        let kernel = lanes_of(&case.mlp, points, fused::Lanes::SWIFTSHADER);
+        let by_four = gradient_by(gpu(), &case.mlp, &case.coords, &case.targets, &params, kernel);
+        assert_eq!(block_on(by_four).unwrap(), got, "gradient of {}", case.mlp.dims_text());
     }
 }
 
