@@ -49,8 +49,9 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
   });
 
   await runner.test('between benches: Back leads back, and the target keeps all of its pixels', async (use) => {
-    const page = use(await open(browser, site.url));
+    const page = use(await open(browser, `${site.url}#steps=5000&until=none`));
     await ready(page);
+    await page.keyboard.press('Space');
     for (const bench of ['Augment', 'Align & Mix', 'Fit', 'Zoo']) {
       await page.getByRole('button', { name: bench, exact: true }).click();
       await page.waitForFunction((name) => document.querySelector('.tabs [aria-current]').textContent.trim() === name, bench);
@@ -72,6 +73,9 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
         assert((await clear()) === 0, `${await clear()} pixels of the target are missing`);
       }
     }
+    // What runs goes on, wherever one looks.
+    const before = await step(page);
+    await page.waitForFunction((n) => Number(document.querySelector('#step-count').textContent) > n, before);
     return `${await page.evaluate(() => history.length)} entries in the history`;
   });
 

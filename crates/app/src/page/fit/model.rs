@@ -188,11 +188,11 @@ impl Lab {
     /// The state has been set as a whole; `same` says that the fit is the one there was.
     pub(in crate::page) fn go_to_fit(self, run: bool, same: bool) {
         let run = run && self.state.with_untracked(|state| state.bench == Bench::Fit);
-        let goes = self.fit.going.get_untracked();
         if !same {
             self.fit.going.set(run);
             self.begin();
-        } else if run != goes {
+        } else if run && !self.fit.going.get_untracked() {
+            // An address that says nothing of running, as one that Back leads to, lets a fit that runs go on.
             self.toggle();
         }
     }
