@@ -6,12 +6,7 @@
 //#include symmetry/parts/shape.wgsl
 //#include symmetry/parts/rank.wgsl
 
-struct Move {
-  source: u32,
-  row: f32,
-  shift: f32,
-  column: f32,
-}
+//#include symmetry/parts/neuron_move.wgsl
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> pairs: array<vec4<u32>>;            // [pairs] (a, b, stream)

@@ -4,12 +4,7 @@
 
 //#include symmetry/parts/shape.wgsl
 
-struct Move {
-  source: u32,
-  row: f32,
-  shift: f32,
-  column: f32,
-}
+//#include symmetry/parts/neuron_move.wgsl
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> moves: array<Move>;           // [pairs][hidden]

@@ -12,12 +12,7 @@
 
 override KIND: u32;
 
-struct Move {
-  source: u32,
-  row: f32,
-  shift: f32,
-  column: f32,
-}
+//#include symmetry/parts/neuron_move.wgsl
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> ids: array<vec2<u32>>;              // [nets] (object, view)

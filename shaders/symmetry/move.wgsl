@@ -13,12 +13,7 @@
 override SOURCES: u32;
 override FACTORS: u32;
 
-struct Move {
-  source: u32,
-  row: f32,
-  shift: f32,
-  column: f32,
-}
+//#include symmetry/parts/neuron_move.wgsl
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> moves: array<Move>;                 // [nets][hidden]

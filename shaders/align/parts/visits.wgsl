@@ -3,12 +3,7 @@
 
 const FAR = 3.0e38;
 
-struct Move {
-  source: u32,
-  row: f32,
-  shift: f32,
-  column: f32,
-}
+//#include symmetry/parts/neuron_move.wgsl
 
 // Gain of a neuron that gets the sign s and the phase shift k pi / omega_0.
 fn gain(r: f32, o: f32, x: f32, y: f32, s: f32, k: f32) -> f32 {

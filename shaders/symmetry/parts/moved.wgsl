@@ -6,12 +6,7 @@
 // sign flips, phase shifts and positive scalings are all of this form.
 // Expects `shape`, `moves: array<Move>` [nets][hidden] and `source: array<f32>` [..][param_count].
 
-struct Move {
-  source: u32,
-  row: f32,
-  shift: f32,
-  column: f32,
-}
+//#include symmetry/parts/neuron_move.wgsl
 
 // Parameter p of net `from` of `source`, under the moves of `net`.
 fn moved(net: u32, source_net: u32, p: u32) -> f32 {
