@@ -168,6 +168,43 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await atLeast(page, '#step-count', 20);
   });
 
+  await runner.test('a picture from the camera', async (use) => {
+    const page = use(await open(browser, site.url));
+    await ready(page);
+    await page.getByRole('button', { name: 'Camera', exact: true }).click();
+    const on = page.getByRole('button', { name: 'Switch the camera on' });
+    await page.context().clearPermissions();
+    await on.click();
+    await page.getByText('The camera cannot be used').waitFor();
+    await page.context().grantPermissions(['camera']);
+    await on.click();
+    await page.waitForFunction(() => document.querySelector('.camera video').videoWidth > 0);
+    await anew(page, () => page.getByRole('button', { name: 'Take a picture' }).click());
+    await page.getByText('64 × 64 pixels').waitFor();
+    // Chromium's test picture: a green screen with a pie that turns and the time.
+    const taken = await pixels(page, 'figure:nth-child(1) canvas');
+    assert(taken.spread > 10, `the photograph is one grey: ${JSON.stringify(taken)}`);
+    await shot(page, 'camera');
+    const live = () => page.evaluate(() => document.querySelector('.camera video')?.srcObject?.active ?? false);
+    assert(await live(), 'the camera is off while it is looked through');
+    const stream = await page.evaluateHandle(() => document.querySelector('.camera video').srcObject);
+    await page.getByRole('button', { name: 'Built-in', exact: true }).click();
+    assert(!(await stream.evaluate((s) => s.active)), 'the camera stays on when nobody looks through it');
+  });
+
+  await runner.test('keys move and zoom what is seen', async (use) => {
+    const page = use(await open(browser, site.url));
+    await ready(page);
+    for (const key of ['+', '+', 'Shift+ArrowRight', 'Shift+ArrowDown']) await page.keyboard.press(key);
+    await page.waitForFunction(() => location.hash.includes('zoom=0.64'));
+    const seen = new URLSearchParams(await page.evaluate(() => location.hash.slice(1)));
+    // The middle of the picture, 0.18 from its edges, and a tenth of the window further.
+    assert(Math.abs(Number(seen.get('x')) - 0.244) < 1e-3 && seen.get('x') === seen.get('y'), String(seen));
+    assert((await step(page)) === 0, 'an arrow with Shift made a step');
+    await page.keyboard.press('0');
+    await page.waitForFunction(() => !location.hash.includes('zoom='));
+  });
+
   await runner.test('the GPU computes what it should, goes away, and the fit goes on', async (use) => {
     const page = use(await open(browser, `${site.url}#hidden=16,16&steps=20000&until=none`));
     await ready(page);

@@ -39,7 +39,10 @@ for (const [name, tests] of Object.entries(BENCHES)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   console.log(`\n${name}`);
   const browser = await launch(
-    name === 'missing' ? { gpu: false, args: ['--host-resolver-rules=MAP lab.example 127.0.0.1'] } : {},
+    name === 'missing'
+      ? { gpu: false, args: ['--host-resolver-rules=MAP lab.example 127.0.0.1'] }
+      : // A camera that shows a test picture, for whoever is allowed to use it.
+        { args: ['--use-fake-device-for-media-stream'] },
   );
   await tests({ runner, site, browser, scratch, shot: shotsIn(out), violations, weightlab });
   await browser.close();

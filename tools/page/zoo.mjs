@@ -131,7 +131,7 @@ export default async function zoo({ runner, site, browser, scratch, shot, violat
     // A network of others does not say its convention.
     await choose(page, 'crates/data/tests/fixtures/net-2-3-2-1.pth');
     await notice(page, 'does not say under which convention');
-    await what(page, '1 networks of 2-3-2-1');
+    await what(page, '1 network of 2-3-2-1');
     await page.getByRole('button', { name: 'Delete the zoo net-2-3-2-1' }).dblclick();
     await notice(page, '“net-2-3-2-1” is deleted.');
   });
@@ -161,21 +161,28 @@ export default async function zoo({ runner, site, browser, scratch, shot, violat
     await other.evaluate(() => window.letGo());
     await button.dblclick();
     await notice(page, '“test (2)” is deleted.');
-    // What is gone is said where it was open, and the lab goes on.
-    await other.reload();
-    await notice(other, 'There is no zoo “test (2)” here.');
-    await other.locator('.shelf .zoo').first().click();
+    // What is gone is said where it was open, at once, and the lab goes on.
+    await notice(other, '“test (2)” was deleted or renamed in another tab.');
+    await other.waitForFunction(() => !location.hash.includes('zoo='));
     await what(other, '180 networks');
+    assert((await other.locator('.shelf li').count()) === 2, 'the other tab still lists it');
   });
 
   await runner.test('a fit is kept as a zoo', async (use) => {
     const page = use(await open(browser, `${site.url}#nets=4&hidden=8,8&steps=20&run=1`));
     await ready(page);
     await atLeast(page, '#step-count', 20);
-    await page.locator('#keep').click();
+    await page.locator('#keep:enabled').click();
     await notice(page, 'Kept as the zoo “Trouser”');
+    assert(await page.locator('#keep').isDisabled(), 'it can be kept twice');
     await page.getByRole('button', { name: 'Zoo', exact: true }).click();
     await page.locator('.shelf').getByText('Trouser').click();
     await what(page, '4 networks of 2-8-8-1, convention sitzmann');
+    page.on('dialog', (dialog) => dialog.accept('my/trousers '));
+    await page.getByRole('button', { name: 'Rename the zoo Trouser' }).click();
+    await page.locator('.shelf').getByText('my trousers').waitFor();
+    await page.waitForFunction(() => location.hash.includes('zoo=my%20trousers'));
+    await what(page, '4 networks of 2-8-8-1, convention sitzmann');
+    assert((await page.locator('.shelf li').count()) === 3, 'the old name is still there');
   });
 }

@@ -171,7 +171,7 @@ const MANY: Tour = Tour {
             },
             recorded: Some(Recorded {
                 file: "lesson-many.webp",
-                what: "Eight networks, each from other random weights, after 400 steps.",
+                what: "Eight of sixteen networks, each from other random weights, after 400 steps.",
             }),
         },
         Step {
@@ -193,7 +193,7 @@ const MANY: Tour = Tour {
             },
             recorded: Some(Recorded {
                 file: "lesson-many.webp",
-                what: "Eight networks, each from other random weights, after 400 steps.",
+                what: "Eight of sixteen networks, each from other random weights, after 400 steps.",
             }),
         },
         Step {

@@ -93,8 +93,8 @@ impl Shelf {
         Ok(open)
     }
 
-    /// Every zoo, and the room there is for more.
-    pub(super) async fn list(&self) -> Shelved {
+    /// Every zoo, and the room there is for more. What another tab has deleted is gone here too.
+    pub(super) async fn list(&mut self) -> Shelved {
         let mut entries: Vec<Entry> = BUILT_IN
             .iter()
             .map(|built_in| Entry {
@@ -114,6 +114,7 @@ impl Shelf {
                 entries.extend(entry(name, &place).await);
             }
         }
+        self.open.retain(|open| entries.iter().any(|entry| entry.name == open.name));
         Shelved { entries, kept: kept.is_some(), room: storage::room().await }
     }
 
@@ -165,6 +166,21 @@ impl Shelf {
             });
         }
         Ok(name)
+    }
+
+    /// Calls a zoo of the user's `wanted`, or the nearest to it that is free; returns that. The browser's storage cannot move
+    /// a folder: it is copied, and the old one goes once the new one is whole.
+    ///
+    /// # Errors
+    /// In a sentence: as [`Shelf::put`] and [`Shelf::delete`].
+    pub(super) async fn rename(&mut self, name: &str, wanted: &str) -> Result<String, String> {
+        if zoo_name(wanted) == name {
+            return Ok(name.to_owned());
+        }
+        let open = self.get(name).await?;
+        let now = self.put(wanted, &open.zoo).await?;
+        self.delete(name).await?;
+        Ok(now)
     }
 
     /// Takes a zoo of the user's off the shelf, for good.

@@ -70,6 +70,13 @@ impl Desk for ZooDesk {
                 }
                 Err(what) => Err(what),
             },
+            Request::Rename { name, wanted } => match tools.shelf.rename(&name, &wanted).await {
+                Ok(now) => {
+                    tell(&port, Reply::Renamed { name, now });
+                    Ok(())
+                }
+                Err(what) => Err(what),
+            },
         };
         if let Err(what) = outcome {
             tell(&port, Reply::Refused { what });

@@ -78,10 +78,14 @@ pub(super) fn nth(buffer: &JsValue, index: u32, width: u32, height: u32) -> Opti
     image(&all.slice(index * bytes, (index + 1) * bytes).buffer(), width, height)
 }
 
+/// Whether a media query holds.
+pub(super) fn media(query: &str) -> bool {
+    window().match_media(query).ok().flatten().is_some_and(|query| query.matches())
+}
+
 /// Whether the page is dark.
 pub(super) fn is_dark() -> bool {
-    let query = window().match_media("(prefers-color-scheme: dark)");
-    query.ok().flatten().is_some_and(|query| query.matches())
+    media("(prefers-color-scheme: dark)")
 }
 
 /// Side in the screen's own pixels of a square canvas.

@@ -1,5 +1,7 @@
-//! The keyboard: Space runs and pauses, the right arrow steps, R resets, ? helps.
+//! The keyboard: Space runs and pauses, the right arrow steps, R resets, ? helps; with Shift the arrows move the window through
+//! which the Fit bench looks, + and - zoom, 0 shows the whole.
 
+use super::fit::stage::{pan, unzoom, zoom};
 use super::help;
 use super::lab::Lab;
 use crate::state::Bench;
@@ -21,6 +23,7 @@ pub(super) fn listen(lab: Lab) {
             return;
         }
         match key.as_str() {
+            _ if fitting && look(lab, &event) => {}
             // While the GPU gets ready it does nothing, not even what browsers do: scroll.
             " " if fitting && lab.can_run_untracked() => lab.toggle(),
             " " if fitting && lab.is_coming_untracked() => {}
@@ -34,6 +37,27 @@ pub(super) fn listen(lab: Lab) {
         event.prevent_default();
     });
     on_cleanup(move || listening.remove());
+}
+
+/// Moves or zooms what the Fit bench looks at, if the key is for that.
+fn look(lab: Lab, event: &KeyboardEvent) -> bool {
+    /// Widths of the window that an arrow moves it by.
+    const STRIDE: f64 = 0.1;
+    /// By how much the window shrinks.
+    const CLOSER: f64 = 0.8;
+    let middle = (0.5, 0.5);
+    match (event.key().as_str(), event.shift_key()) {
+        ("ArrowLeft", true) => pan(lab, (-STRIDE, 0.0)),
+        ("ArrowRight", true) => pan(lab, (STRIDE, 0.0)),
+        ("ArrowUp", true) => pan(lab, (0.0, -STRIDE)),
+        ("ArrowDown", true) => pan(lab, (0.0, STRIDE)),
+        // Where + is with Shift, and where it is not.
+        ("+" | "=", _) => zoom(lab, CLOSER, middle),
+        ("-", _) => zoom(lab, 1.0 / CLOSER, middle),
+        ("0", _) => unzoom(lab),
+        _ => return false,
+    }
+    true
 }
 
 /// Whether the element that has the focus needs the key itself, or a dialog is open.

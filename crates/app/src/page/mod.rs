@@ -22,7 +22,6 @@ mod zoo;
 use crate::state::{Bench, Part, State};
 use crate::web;
 use device::{DeviceButton, DevicePanel};
-use help::HelpPanel;
 use lab::{Gpu, Lab, lab};
 use leptos::prelude::*;
 
@@ -124,7 +123,6 @@ fn App() -> impl IntoView {
         </footer>
         <p class="unseen" role="status" aria-live="polite">{move || lab.said.get()}</p>
         <DevicePanel/>
-        <HelpPanel/>
     }
 }
 

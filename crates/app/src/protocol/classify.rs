@@ -110,6 +110,9 @@ pub enum Reply {
     },
 }
 
+/// How many of the networks of the zoo `test` the classifier that comes with the page reads right, and of how many.
+pub const SHIPPED_RIGHT: [u32; 2] = [84, 180];
+
 /// A classifier as the page describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {

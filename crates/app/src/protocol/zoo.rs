@@ -26,6 +26,13 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Call a zoo of the user's otherwise.
+    Rename {
+        /// Its name.
+        name: String,
+        /// What it is to be called.
+        wanted: String,
+    },
 }
 
 /// What a zoo can be handed out as; [`weightlab_data::FileFormat`] says more.
@@ -73,6 +80,13 @@ pub enum Reply {
     Deleted {
         /// Its name.
         name: String,
+    },
+    /// A zoo is called otherwise.
+    Renamed {
+        /// Its name before.
+        name: String,
+        /// Its name now: the nearest to the one that was wanted.
+        now: String,
     },
     /// Something could not be done.
     Refused {
@@ -168,6 +182,11 @@ pub struct Net {
     pub label: i64,
     /// How well it was fitted, dB, if that is known.
     pub db: Option<f32>,
+}
+
+/// `1 network`, `180 networks`.
+pub fn networks(count: u64) -> String {
+    if count == 1 { "1 network".to_owned() } else { format!("{count} networks") }
 }
 
 impl Opened {

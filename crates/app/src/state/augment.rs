@@ -1,7 +1,7 @@
 //! The Augment bench: what is done to the network that is looked at.
 
 use super::table::{Codec, Fields, Whole};
-use weightlab_nets::symmetry::{Known, Op};
+use weightlab_nets::symmetry::{Known, Op, Parameter};
 use weightlab_nets::{Activation, Convention, Mlp};
 
 /// Longest chain.
@@ -52,8 +52,16 @@ impl Codec<Vec<Op>> for Chain {
     }
 }
 
-/// Whether there is an architecture that the operation, with its parameters, is made for.
+/// Greatest parameter that an address may hold. Beyond there is nothing to see: weights are of the order of 1.
+const MOST: f64 = 1000.0;
+
+/// Whether there is an architecture that the operation, with its parameters, is made for, and something to see of it.
 fn is_possible(op: &Op) -> bool {
+    let parameters = known(op).map_or(&[][..], |known| known.parameters);
+    let too_large = |p: &Parameter| parameter(op, p.name).parse().is_ok_and(|x: f64| x.abs() > MOST);
+    if parameters.iter().any(too_large) {
+        return false;
+    }
     [(2, false), (3, false), (2, true)].into_iter().any(|(inputs, relu)| {
         Mlp::new(&[inputs, 4, 1], Convention::Dwsnets).is_ok_and(|mut mlp| {
             if relu {
@@ -128,7 +136,7 @@ mod tests {
             assert_eq!(Chain.read(&text), Some(ops), "{text}");
         }
         for nonsense in
-            ["", "rotate:degrees=banana", "rotate:degrees=500", "spin", "permutation;", ";"]
+            ["", "rotate:degrees=banana", "rotate:degrees=500", "spin", "permutation;", ";", "gaussian-noise:level=1e30"]
         {
             assert_eq!(Chain.read(nonsense), None, "{nonsense}");
         }

@@ -16,6 +16,9 @@ pub const SIDES: [u32; 6] = [16, 28, 32, 48, 64, 96];
 /// Widths offered for hidden layers; an address may name any.
 pub const WIDTHS: [u32; 7] = [4, 8, 16, 24, 32, 48, 64];
 
+/// Most networks of one picture.
+const MOST_VIEWS: u64 = 400;
+
 /// Most hidden layers offered; an address may name more.
 pub const MAX_HIDDEN: usize = 4;
 
@@ -80,7 +83,7 @@ impl Codec<Many> for Manies {
         match text {
             "one" => Some(Many::One),
             "set" => Some(Many::Set),
-            _ => Whole(2, 400).read(text).map(Many::Views),
+            _ => Whole(2, MOST_VIEWS).read(text).map(Many::Views),
         }
     }
     fn write(&self, value: &Many) -> String {
@@ -91,7 +94,7 @@ impl Codec<Many> for Manies {
         }
     }
     fn expected(&self) -> String {
-        "one, set, or how many networks of the same picture (2 to 400)".to_owned()
+        format!("one, set, or how many networks of the same picture (2 to {MOST_VIEWS})")
     }
 }
 
@@ -316,7 +319,7 @@ impl FitView {
         io.field("detail", &DETAILS, &mut self.detail, &usual.detail);
         io.field("difference", &SWITCH, &mut self.difference, &usual.difference);
         io.field("palette", &PALETTES, &mut self.palette, &usual.palette);
-        io.field("net", &Whole(0, 399), &mut self.net, &usual.net);
+        io.field("net", &Whole(0, MOST_VIEWS - 1), &mut self.net, &usual.net);
         io.field("slow", &SWITCH, &mut self.slow, &usual.slow);
     }
 

@@ -122,6 +122,33 @@ impl Part {
     ];
 }
 
+impl Part {
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Part::Tabs => "the tabs above",
+            Part::Intro => "the sentence on the bench",
+            Part::Picture => "Fit: the choice of picture",
+            Part::Network => "Fit: the network's settings",
+            Part::Many => "Fit: how many",
+            Part::Chart => "Fit: the curve",
+            Part::Waves => "Fit: the first layer's waves",
+            Part::Difference => "Fit: the difference",
+            Part::View => "Fit: zoom and colours",
+            Part::Picker => "the choice of networks",
+            Part::Operations => "Augment: the operations",
+            Part::Weights => "Augment: the weights",
+            Part::Strips => "Align & Mix: the strips",
+            Part::Figures => "Align & Mix: the figures",
+            Part::Costs => "Align & Mix: the cost matrix",
+            Part::Reading => "Classify: draw, fit, classify",
+            Part::Training => "Classify: training",
+            Part::Share => "the Share button",
+            Part::Device => "the GPU's button",
+        }
+    }
+}
+
 const PARTS: Choice<Part> = Choice(Part::ALL);
 
 /// Names of parts with commas between them.
@@ -149,7 +176,7 @@ const BENCHES: Choice<Bench> = Choice(&[
 ]);
 
 /// The zoo that comes with the page for looking at: its networks were never learnt from.
-const USUAL_ZOO: &str = "test";
+pub const USUAL_ZOO: &str = "test";
 /// Most networks of a zoo that an address can point into.
 pub const MOST_NETS: u64 = 1_000_000;
 
@@ -204,6 +231,12 @@ impl Default for State {
 }
 
 impl State {
+    /// What was to run by itself runs: a link that is shared from now on leaves that to whoever opens it. Steps of lessons
+    /// run whenever one comes to them.
+    pub fn has_begun(&mut self) {
+        self.run &= self.lesson.is_some();
+    }
+
     fn fields(&mut self, io: &mut impl Fields) {
         let usual = State::default();
         io.field("bench", &BENCHES, &mut self.bench, &usual.bench);
@@ -360,6 +393,25 @@ mod tests {
         // Nor does a long one fill the page.
         let long = format!("seed={}", "9".repeat(100_000));
         assert!(State::from_fragment(&long).1[0].len() < 200);
+    }
+
+    #[test]
+    fn the_help_names_every_part() {
+        let page = include_str!("../../../../index.html");
+        let list = page.split_once("there are ").and_then(|(_, rest)| rest.split_once('.')).unwrap().0;
+        let listed: Vec<&str> = list.split(',').map(str::trim).collect();
+        let parts: Vec<&str> = Part::ALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(listed, parts);
+    }
+
+    #[test]
+    fn what_has_begun_is_not_shared_as_beginning_by_itself() {
+        let mut state = State { run: true, ..State::default() };
+        state.has_begun();
+        assert_eq!(state.to_fragment(), "");
+        let mut state = State { run: true, lesson: Some(Lesson { tour: 1, step: 2 }), ..State::default() };
+        state.has_begun();
+        assert!(state.to_fragment().contains("run=1"));
     }
 
     #[test]

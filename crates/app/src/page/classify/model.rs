@@ -5,7 +5,7 @@ use crate::page::lab::{Gpu, Lab};
 use crate::protocol::classify::{About, Reading, Reply, Request, Standing, Subject, Whose};
 use crate::protocol::zoo::Opened;
 use crate::protocol::{self};
-use crate::state::{Bench, ClassifySpec};
+use crate::state::{Bench, ClassifySpec, State};
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -121,8 +121,11 @@ impl Lab {
         });
         let run = Memo::new(move |_| open.get() && self.state.with(|state| state.run));
         Effect::new(move |_| {
-            if run.get() && !self.classify.going.get_untracked() {
-                self.toggle_training();
+            if run.get() {
+                self.state.update_untracked(State::has_begun);
+                if !self.classify.going.get_untracked() {
+                    self.toggle_training();
+                }
             }
         });
         let wanted = Memo::new(move |_| {

@@ -5,7 +5,7 @@ use crate::page::canvas::{context, image, put_image};
 use crate::page::fit::pictures::NAMES;
 use crate::page::lab::{Gpu, lab};
 use crate::page::pad::{Pad, SIDE};
-use crate::protocol::classify::{Subject, Whose};
+use crate::protocol::classify::{SHIPPED_RIGHT, Subject, Whose};
 use crate::recorded::{CLOTHES, file};
 use crate::state::Picture;
 use leptos::html::Canvas;
@@ -97,6 +97,13 @@ pub(super) fn Read() -> impl IntoView {
             </button>
         }
     };
+    let worth = move || match model.whose.get() {
+        Whose::Shipped => {
+            let [right, all] = SHIPPED_RIGHT;
+            format!("It reads {right} of the {all} test networks right; guessing gets {}.", all / 10)
+        }
+        Whose::Trained => "Its chart is below.".to_owned(),
+    };
     let drawn = move |canvas: HtmlCanvasElement| {
         if let Some(pixels) = brightness(&canvas) {
             lab.read_drawing(pixels, fill.get_untracked());
@@ -135,6 +142,7 @@ pub(super) fn Read() -> impl IntoView {
                             {asked(Whose::Shipped, "of this page")}
                             {asked(Whose::Trained, "you trained")}
                         </div>
+                        <small>{worth}</small>
                     </div>
                 </div>
                 <Show

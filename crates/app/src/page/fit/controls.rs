@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use weightlab_nets::Convention;
 
 /// Numbers of networks of the same picture that are offered.
-const VIEWS: [u32; 4] = [4, 16, 64, 144];
+const VIEWS: [u32; 6] = [4, 16, 64, 144, 256, 400];
 /// Learning rates that are offered.
 const RATES: [f32; 9] = [1e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2];
 /// Numbers of steps that are offered.
@@ -146,7 +146,8 @@ pub(super) fn NetworkControls() -> impl IntoView {
             </div>
             <Menu
                 label="Convention"
-                note="How the first weights are drawn and what the output means."
+                note="How the first weights are drawn and what the output means: sitzmann draws detail at once; dwsnets is that \
+                      of the published collections, and wants half the learning rate."
                 options=Convention::ALL.map(|c| (c, c.name().to_owned())).to_vec()
                 value=move || fit(lab, |f| f.convention)
                 other=|c: Convention| c.name().to_owned()

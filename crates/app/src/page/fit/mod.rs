@@ -6,7 +6,7 @@ mod controls;
 pub(super) mod model;
 pub(super) mod pictures;
 mod recorded;
-mod stage;
+pub(super) mod stage;
 mod transport;
 mod wall;
 mod waves;

@@ -28,6 +28,8 @@ pub(in crate::page) struct FitModel {
     pub started: RwSignal<Option<Started>>,
     /// What it came to, once it is over.
     pub finished: RwSignal<Option<Finished>>,
+    /// Whether its networks are on the shelf of zoos, or on their way.
+    pub kept: RwSignal<bool>,
     /// What the networks are to become.
     pub target: RwSignal<Option<Target>>,
     /// How the fit stands.
@@ -52,6 +54,7 @@ impl FitModel {
             going: RwSignal::new(state.run && state.bench == Bench::Fit),
             started: RwSignal::new(None),
             finished: RwSignal::new(None),
+            kept: RwSignal::new(false),
             target: RwSignal::new(None),
             frame: RwSignal::new(None),
             curve: RwSignal::new(Vec::new()),
@@ -71,6 +74,9 @@ impl Lab {
 
     /// Prepares the first fit, and keeps the worker's eyes where the user looks.
     pub(in crate::page) fn start_fit(self) {
+        if self.fit.going.get_untracked() {
+            self.state.update_untracked(State::has_begun);
+        }
         self.begin();
         // Whatever changes how one looks reaches the worker, once per change.
         Effect::new(move |_| {
@@ -93,6 +99,7 @@ impl Lab {
         self.fit.run.update(|run| *run += 1);
         self.fit.started.set(None);
         self.fit.finished.set(None);
+        self.fit.kept.set(false);
         self.fit.frame.set(None);
         self.fit.curve.set(Vec::new());
         let (run, spec) =
@@ -188,6 +195,9 @@ impl Lab {
     /// The state has been set as a whole; `same` says that the fit is the one there was.
     pub(in crate::page) fn go_to_fit(self, run: bool, same: bool) {
         let run = run && self.state.with_untracked(|state| state.bench == Bench::Fit);
+        if run {
+            self.state.update_untracked(State::has_begun);
+        }
         if !same {
             self.fit.going.set(run);
             self.begin();
@@ -208,6 +218,7 @@ impl Lab {
                 name.unwrap_or_else(|| "piece of clothing".to_owned())
             }
         };
+        self.fit.kept.set(true);
         self.send_fit(Request::Keep { name });
     }
 
@@ -267,11 +278,18 @@ impl Lab {
                 });
                 self.begin();
             }
-            Reply::Kept { name } => self.tell(
-                false,
-                format!("Kept as the zoo “{name}”, which the other benches can take from now on."),
-            ),
-            Reply::OwnRefused { what } | Reply::KeepRefused { what } => self.tell(true, what),
+            Reply::Kept { name } => {
+                self.tell_tabs();
+                self.tell(
+                    false,
+                    format!("Kept as the zoo “{name}”, which the other benches can take from now on."),
+                );
+            }
+            Reply::KeepRefused { what } => {
+                fit.kept.set(false);
+                self.tell(true, what);
+            }
+            Reply::OwnRefused { what } => self.tell(true, what),
             // Of a fit that is no longer wanted.
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! Recordings of fits: what there is to see before the GPU is ready, or where there is none.
 
+use super::super::canvas::media;
 use super::super::lab::{Gpu, Lab, lab};
 use crate::recorded::{STEPS, file};
 use leptos::prelude::*;
@@ -18,8 +19,7 @@ fn recording(lab: Lab) -> Option<String> {
 }
 
 fn still() -> bool {
-    let query = window().match_media("(prefers-reduced-motion: reduce)").ok().flatten();
-    query.is_some_and(|query| query.matches())
+    media("(prefers-reduced-motion: reduce)")
 }
 
 /// A picture of the recording: the target, or the network at one of its steps.

@@ -189,7 +189,7 @@ fn window_of(lab: Lab) -> [f64; 3] {
 }
 
 /// Makes the window `factor` times as wide, keeping the point at (`x`, `y`) of it in its place.
-pub(super) fn zoom(lab: Lab, factor: f64, (x, y): (f64, f64)) {
+pub(in crate::page) fn zoom(lab: Lab, factor: f64, (x, y): (f64, f64)) {
     lab.state.update(|state| {
         let view = &mut state.view;
         let size = (view.size * factor).clamp(*SIZES.start(), *SIZES.end());
@@ -200,9 +200,16 @@ pub(super) fn zoom(lab: Lab, factor: f64, (x, y): (f64, f64)) {
 }
 
 /// Shows the picture as a whole again.
-pub(super) fn unzoom(lab: Lab) {
+pub(in crate::page) fn unzoom(lab: Lab) {
+    lab.state.update(|state| state.view.see_all());
+}
+
+/// Moves the window by so many of its widths to the right and down.
+pub(in crate::page) fn pan(lab: Lab, (x, y): (f64, f64)) {
     lab.state.update(|state| {
-        (state.view.x, state.view.y, state.view.size) = (0.0, 0.0, 1.0);
+        let view = &mut state.view;
+        view.x = (view.x + x * view.size).clamp(-4.0, 4.0);
+        view.y = (view.y + y * view.size).clamp(-4.0, 4.0);
     });
 }
 
@@ -228,11 +235,7 @@ fn Pane(canvas: NodeRef<Canvas>, label: &'static str) -> impl IntoView {
     let moved = move |event: PointerEvent| {
         if let (Some(from), Some(to)) = (dragged.get_value(), at(&event)) {
             dragged.set_value(Some(to));
-            lab.state.update(|state| {
-                let view = &mut state.view;
-                view.x = (view.x + (from.0 - to.0) * view.size).clamp(-4.0, 4.0);
-                view.y = (view.y + (from.1 - to.1) * view.size).clamp(-4.0, 4.0);
-            });
+            pan(lab, (from.0 - to.0, from.1 - to.1));
         }
     };
     let up = move |_: PointerEvent| dragged.set_value(None);

@@ -97,11 +97,14 @@ pub(super) fn Transport() -> impl IntoView {
                 >
                     "Reset"
                 </button>
-                <Show when=move || lab.is_over()>
-                    <button id="keep" title="Puts the networks on the Zoo bench" on:click=move |_| lab.keep()>
-                        "Keep"
-                    </button>
-                </Show>
+                <button
+                    id="keep"
+                    title="Puts the networks on the Zoo bench, once the fit is over"
+                    disabled=move || !lab.is_over() || lab.fit.kept.get()
+                    on:click=move |_| lab.keep()
+                >
+                    {move || if lab.fit.kept.get() { "Kept" } else { "Keep" }}
+                </button>
                 <label class="switch slow">
                     <input
                         type="checkbox"

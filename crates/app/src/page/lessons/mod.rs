@@ -72,8 +72,9 @@ fn ClassLink() -> impl IntoView {
                     }).collect_view()}
                 </select>
             </label>
-            <div class="parts" role="group" aria-label="Hide">
-                {Part::ALL.iter().map(|&(name, part)| view! {
+            <p id="hide-title">"Hide"</p>
+            <div class="parts" role="group" aria-labelledby="hide-title">
+                {Part::ALL.iter().map(|&(_, part)| view! {
                     <label class="switch">
                         <input
                             type="checkbox"
@@ -87,7 +88,7 @@ fn ClassLink() -> impl IntoView {
                                 });
                             }
                         />
-                        {format!("without {name}")}
+                        {part.title()}
                     </label>
                 }).collect_view()}
             </div>

@@ -4,7 +4,9 @@ pub(super) mod model;
 pub(super) mod picker;
 mod shelf;
 
+use super::canvas::media;
 use super::lab::lab;
+use crate::protocol::zoo::networks;
 use crate::state::Part;
 use leptos::prelude::*;
 use picker::{ClassMenu, Picker};
@@ -20,7 +22,7 @@ pub(super) fn ZooBench() -> impl IntoView {
         lab.zoo.opened.with(|opened| {
             opened.as_ref().map(|o| {
                 let convention = o.convention.as_deref().unwrap_or("own");
-                format!("{} networks of {}, convention {convention}", o.nets.len(), o.dims)
+                format!("{} of {}, convention {convention}", networks(o.nets.len() as u64), o.dims)
             })
         })
     };
@@ -51,7 +53,7 @@ pub(super) fn ZooBench() -> impl IntoView {
                 </div>
                 <Picker
                     label="The networks of the zoo"
-                    columns=20
+                    columns=if media("(max-width: 40rem)") { 10 } else { 20 }
                     chosen
                     choose=move |net: u32| lab.state.update(|state| state.net = net)
                     class

@@ -1,14 +1,15 @@
 //! The part of the model that knows the zoos: those on the shelf, and the one on the table, from which benches take networks.
 
 use crate::page::lab::Lab;
-use crate::protocol::zoo::{Format, Opened, Reply, Request, Shelved};
+use crate::protocol::zoo::{Format, Opened, Reply, Request, Shelved, networks};
 use crate::protocol::{self};
-use crate::state::Bench;
+use crate::state::{Bench, USUAL_ZOO};
 use js_sys::Array;
 use leptos::prelude::*;
 use std::sync::Arc;
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Blob, FileList, HtmlAnchorElement, Url};
+use web_sys::{Blob, BroadcastChannel, FileList, HtmlAnchorElement, Url};
 
 /// The zoos as the page knows them.
 #[derive(Clone, Copy)]
@@ -23,6 +24,8 @@ pub(in crate::page) struct ZooModel {
     pub shelf: RwSignal<Option<Shelved>>,
     /// Whether files are being taken in or handed out.
     pub busy: RwSignal<bool>,
+    /// Where tabs tell each other that the zoos are others than before.
+    tabs: StoredValue<Option<BroadcastChannel>, LocalStorage>,
 }
 
 impl ZooModel {
@@ -33,6 +36,7 @@ impl ZooModel {
             refused: RwSignal::new(None),
             shelf: RwSignal::new(None),
             busy: RwSignal::new(false),
+            tabs: StoredValue::new_local(None),
         }
     }
 
@@ -51,6 +55,7 @@ impl Lab {
 
     /// Opens the zoo that the state names, as soon as a bench is looked at that takes networks from it.
     pub(in crate::page) fn start_zoo(self) {
+        self.hear_tabs();
         let wanted = Memo::new(move |_| {
             self.state.with(|state| (state.bench != Bench::Fit).then(|| state.zoo.clone()))
         });
@@ -102,13 +107,45 @@ impl Lab {
         self.send_zoo(Request::Delete { name });
     }
 
+    /// Calls a zoo of the user's otherwise.
+    pub(in crate::page) fn rename_zoo(self, name: String, wanted: String) {
+        self.send_zoo(Request::Rename { name, wanted });
+    }
+
+    /// Has the other tabs look at the zoos anew, since this one changed them.
+    pub(in crate::page) fn tell_tabs(self) {
+        self.zoo.tabs.with_value(|tabs| {
+            // Nobody may be listening.
+            let _told = tabs.as_ref().map(|tabs| tabs.post_message(&JsValue::NULL));
+        });
+    }
+
+    /// Listens to other tabs that change the zoos.
+    fn hear_tabs(self) {
+        let Ok(tabs) = BroadcastChannel::new("weightlab-zoos") else { return };
+        let heard = Closure::<dyn FnMut()>::new(move || self.list_zoos());
+        tabs.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+        // As long as the page.
+        heard.forget();
+        self.zoo.tabs.set_value(Some(tabs));
+    }
+
+    /// Takes the list of zoos. The one on the table may be gone: another tab can delete it.
+    fn take_shelf(self, shelf: Shelved) {
+        let open = self.zoo.opened.with_untracked(|o| o.as_ref().map(|o| o.name.clone()));
+        let gone = open.filter(|open| shelf.entries.iter().all(|entry| entry.name != *open));
+        self.zoo.busy.set(false);
+        self.zoo.shelf.set(Some(shelf));
+        if let Some(name) = gone.filter(|gone| self.state.with_untracked(|s| s.zoo == *gone)) {
+            self.tell(false, format!("“{name}” was deleted or renamed in another tab."));
+            self.choose_zoo(USUAL_ZOO);
+        }
+    }
+
     /// Takes what the worker says of zoos.
     pub(in crate::page) fn take_zoo(self, reply: Reply, parts: &Array) {
         match reply {
-            Reply::Shelf(shelf) => {
-                self.zoo.busy.set(false);
-                self.zoo.shelf.set(Some(shelf));
-            }
+            Reply::Shelf(shelf) => self.take_shelf(shelf),
             Reply::Opened(opened) => {
                 // Another may be wanted by now.
                 if self.state.with_untracked(|state| state.zoo == opened.name) {
@@ -127,8 +164,10 @@ impl Lab {
                 }
             }
             Reply::Imported { name, nets, notes } => {
+                self.tell_tabs();
                 self.choose_zoo(&name);
-                self.tell(false, format!("“{name}” is here: {nets} networks. {}", notes.join(" ")));
+                let nets = networks(nets);
+                self.tell(false, format!("“{name}” is here: {nets}. {}", notes.join(" ")));
             }
             Reply::Exported { file } => {
                 self.zoo.busy.set(false);
@@ -137,10 +176,19 @@ impl Lab {
                 }
             }
             Reply::Deleted { name } => {
+                self.tell_tabs();
                 self.tell(false, format!("“{name}” is deleted."));
                 if self.state.with_untracked(|state| state.zoo == name) {
-                    self.choose_zoo("test");
+                    self.choose_zoo(USUAL_ZOO);
                 }
+            }
+            Reply::Renamed { name, now } => {
+                self.tell_tabs();
+                self.state.update(|state| {
+                    if state.zoo == name {
+                        state.zoo = now;
+                    }
+                });
             }
             Reply::Refused { what } => {
                 self.zoo.busy.set(false);

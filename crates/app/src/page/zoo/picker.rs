@@ -3,6 +3,7 @@
 use crate::page::canvas::{image, put_image};
 use crate::page::lab::lab;
 use crate::page::tiles::Tiles;
+use crate::protocol::zoo::networks;
 use js_sys::Uint8Array;
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -99,8 +100,8 @@ pub(in crate::page) fn Picker(
     let said = move || {
         let first = chosen.with(|chosen| chosen.first().copied());
         format!(
-            "{label}. {} networks; arrow keys choose one. Now {}.",
-            shown.with(Vec::len),
+            "{label}. {}; arrow keys choose one. Now {}.",
+            networks(shown.with(Vec::len) as u64),
             first.map_or_else(|| "none".to_owned(), |first| zoo.net_title(first))
         )
     };

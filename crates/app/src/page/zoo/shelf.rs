@@ -1,7 +1,7 @@
 //! The list of zoos: choose, take in, hand out, delete.
 
 use crate::page::lab::lab;
-use crate::protocol::zoo::{Entry, Format};
+use crate::protocol::zoo::{Entry, Format, networks};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{DragEvent, HtmlInputElement};
@@ -116,7 +116,7 @@ fn Row(entry: Entry) -> impl IntoView {
     let name = StoredValue::new(entry.name.clone());
     let chosen = move || lab.state.with(|state| name.with_value(|name| state.zoo == *name));
     let what = if entry.own {
-        format!("{} networks, {}", entry.nets, bytes_text(entry.bytes))
+        format!("{}, {}", networks(entry.nets), bytes_text(entry.bytes))
     } else {
         format!("{}, {}", entry.title, bytes_text(entry.bytes))
     };
@@ -125,6 +125,13 @@ fn Row(entry: Entry) -> impl IntoView {
             lab.delete_zoo(name.get_value());
         } else {
             asked.set(true);
+        }
+    };
+    let rename = move |_| {
+        let now = name.get_value();
+        let answer = window().prompt_with_message_and_default("What is it to be called?", &now);
+        if let Ok(Some(wanted)) = answer {
+            lab.rename_zoo(now, wanted);
         }
     };
     view! {
@@ -139,6 +146,14 @@ fn Row(entry: Entry) -> impl IntoView {
                 <span>{what}</span>
             </button>
             {entry.own.then(|| view! {
+                <button
+                    type="button"
+                    class="quiet"
+                    aria-label=format!("Rename the zoo {}", entry.name)
+                    on:click=rename
+                >
+                    "Rename"
+                </button>
                 <button
                     type="button"
                     class="quiet"
