@@ -9,7 +9,7 @@
 
 //#include shared/philox.wgsl
 //#include symmetry/parts/shape.wgsl
-//#include symmetry/parts/divide.wgsl
+//#include shared/divide.wgsl
 //#include symmetry/parts/phase.wgsl
 
 override KIND: u32;
@@ -42,7 +42,7 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let words = (shape.count + 31u) / 32u;
-  let at = divided((wid.y * grid.x + wid.x) * 64u + lane, words);
+  let at = divide((wid.y * grid.x + wid.x) * 64u + lane, words);
   if at.x >= shape.nets {
     return;
   }

@@ -7,7 +7,7 @@
 // neurons.
 
 //#include symmetry/parts/shape.wgsl
-//#include symmetry/parts/divide.wgsl
+//#include shared/divide.wgsl
 //#include symmetry/parts/rank.wgsl
 
 override KIND: u32;
@@ -24,7 +24,7 @@ fn main(
   @builtin(num_workgroups) grid: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let at = divided((wid.y * grid.x + wid.x) * 64u + lane, (shape.hidden + 3u) / 4u);
+  let at = divide((wid.y * grid.x + wid.x) * 64u + lane, (shape.hidden + 3u) / 4u);
   let net = at.x;
   if net >= shape.nets {
     return;

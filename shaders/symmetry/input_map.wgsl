@@ -11,7 +11,7 @@
 
 //#include shared/sine.wgsl
 //#include symmetry/parts/shape.wgsl
-//#include symmetry/parts/divide.wgsl
+//#include shared/divide.wgsl
 
 override KIND: u32;
 
@@ -58,7 +58,7 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let first = shape.layer[0];
-  let at = divided((wid.y * grid.x + wid.x) * 64u + lane, first.w);
+  let at = divide((wid.y * grid.x + wid.x) * 64u + lane, first.w);
   let net = at.x;
   if net >= shape.nets {
     return;

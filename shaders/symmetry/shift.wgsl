@@ -5,7 +5,7 @@
 
 //#include shared/philox.wgsl
 //#include symmetry/parts/shape.wgsl
-//#include symmetry/parts/divide.wgsl
+//#include shared/divide.wgsl
 //#include symmetry/parts/phase.wgsl
 
 override RUN: u32;
@@ -21,7 +21,7 @@ fn main(
   @builtin(num_workgroups) grid: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let at = divided((wid.y * grid.x + wid.x) * 64u + lane, (shape.hidden + RUN - 1u) / RUN);
+  let at = divide((wid.y * grid.x + wid.x) * 64u + lane, (shape.hidden + RUN - 1u) / RUN);
   if at.x >= shape.nets {
     return;
   }

@@ -1,8 +1,10 @@
 // What the tests of the page share: a server that knows one folder, browsers, and a small runner.
 
+import { spawn } from 'node:child_process';
 import { createReadStream, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
+import { createInterface } from 'node:readline';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
@@ -48,6 +50,31 @@ export function launch({ gpu = true, args = [] } = {}) {
   });
 }
 
+/** Reads the worker's messages, which only the program itself understands: an example of the page's crate. */
+class Explainer {
+  constructor(program) {
+    this.waiting = [];
+    this.child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
+    createInterface({ input: this.child.stdout }).on('line', (line) => this.waiting.shift()(JSON.parse(line)));
+    // A test that is over does not wait for it.
+    this.child.unref();
+  }
+
+  /** The message, given in hexadecimal. */
+  explain(message) {
+    return new Promise((done) => {
+      this.waiting.push(done);
+      this.child.stdin.write(`${message}\n`);
+    });
+  }
+}
+
+let explainer;
+const explain = (message) => {
+  explainer ??= new Explainer(process.env.EXPLAIN ?? 'target/release/examples/explain');
+  return explainer.explain(message);
+};
+
 /**
  * A page that keeps what went wrong in it (`faults`), what it asked other hosts for (`foreign`), and, in the page itself,
  * the longest main-thread tasks and the newest frame of the worker (`window.seen`).
@@ -65,6 +92,7 @@ export async function open(browser, url, options = {}) {
     const { protocol, host } = new URL(request.url());
     if (protocol.startsWith('http') && host !== new URL(url).host) page.foreign.push(request.url());
   });
+  await page.exposeFunction('explain', explain);
   await page.addInitScript(() => {
     window.seen = { long: [], frame: null, started: 0, startedAt: 0, tried: null };
     window.seen.mix = { line: null, strips: [], at: null, costs: null };
@@ -75,8 +103,10 @@ export async function open(browser, url, options = {}) {
     window.Worker = class extends Plain {
       constructor(...args) {
         super(...args);
-        this.addEventListener('message', ({ data }) => {
-          const reply = JSON.parse(data.json ?? '{}');
+        this.addEventListener('message', async ({ data }) => {
+          const now = performance.now();
+          if (!data.value) return;
+          const reply = await window.explain(Array.from(data.value, (byte) => byte.toString(16).padStart(2, '0')).join(''));
           const { Frame, Started } = reply.Fit ?? {};
           if (Frame) window.seen.frame = Frame;
           if (reply.Augment?.Tried) window.seen.tried = reply.Augment.Tried;
@@ -89,7 +119,7 @@ export async function open(browser, url, options = {}) {
           if (Started) {
             window.seen.started += 1;
             window.seen.frame = null;
-            window.seen.startedAt = performance.now();
+            window.seen.startedAt = now;
           }
         });
       }

@@ -1,5 +1,6 @@
 //! What both threads need of the browser: messages, time.
 
+use crate::protocol::{decode, encode};
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,18 +10,16 @@ use wasm_bindgen_futures::JsFuture;
 /// A value and its large parts as one message; [`unpack`] undoes it.
 pub fn pack(value: &impl Serialize, parts: &Array) -> Object {
     let message = Object::new();
-    // Plain data of our own: there is no map with keys that JSON could not have.
-    let json = serde_json::to_string(value).unwrap_or_default();
-    set(&message, "json", &json.into());
+    set(&message, "value", &Uint8Array::from(encode(value).as_slice()));
     set(&message, "parts", parts);
     message
 }
 
 /// The value and its parts, if the message is one of ours.
 pub fn unpack<T: DeserializeOwned>(message: &JsValue) -> Option<(T, Array)> {
-    let json = get(message, "json")?.as_string()?;
+    let value: Uint8Array = get(message, "value")?.dyn_into().ok()?;
     let parts = get(message, "parts")?.dyn_into().ok()?;
-    Some((serde_json::from_str(&json).ok()?, parts))
+    Some((decode(&value.to_vec())?, parts))
 }
 
 /// A property, if there is a value in it.

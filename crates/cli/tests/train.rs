@@ -67,6 +67,7 @@ fn a_model_is_trained_goes_on_and_is_evaluated() {
     // What does not fit is said, with the right exit code.
     fit(dir, "wide", "test", "2,9,8,1");
     std::fs::write(dir.join("bad.toml"), "[optimizer]\nlearning_rte = 0.1\n").unwrap();
+    std::fs::write(dir.join("views.toml"), "views = 9\n").unwrap();
     for (line, code, words) in [
         (vec!["eval", "run", "wide"], 1, "2-9-8-1, but the model reads 2-8-8-1"),
         (vec!["eval", "zoo", "zoo"], 1, "is not a run"),
@@ -81,6 +82,25 @@ fn a_model_is_trained_goes_on_and_is_evaluated() {
         (vec!["train", "zoo", "--test", "wide", "--out", "x"], 1, "2-9-8-1"),
         (vec!["train", "zoo", "--test", "zoo", "--out", "x"], 1, "measured on what was learnt"),
         (vec!["train", "nothing", "--out", "x"], 1, "nothing"),
+        (vec!["train", "zoo", "--out", "x", "--config", "views.toml"], 2, "of the 9 views"),
+        (
+            vec![
+                "mix",
+                "zoo",
+                "--partners",
+                "same",
+                "--views",
+                "9",
+                "--method",
+                "direct",
+                "--lambda",
+                "0.5",
+                "--out",
+                "x",
+            ],
+            2,
+            "of the 9 views",
+        ),
     ] {
         let said = run(dir, &line);
         assert_eq!(said.code, Some(code), "{line:?}: {said:?}");

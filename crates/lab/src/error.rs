@@ -117,6 +117,16 @@ pub enum LabError {
         /// How many there are.
         found: usize,
     },
+    /// More views are wanted than objects have.
+    #[error("{store}: has {found} of the {wanted} views of every object that are wanted")]
+    FewerViews {
+        /// Which store.
+        store: String,
+        /// As asked for.
+        wanted: u32,
+        /// How many there are.
+        found: usize,
+    },
     /// A position beyond the end of a zoo.
     #[error("{store}: has no network {index}: it holds {nets}, counted from 0")]
     NoSuchNet {
@@ -292,6 +302,9 @@ impl LabError {
             LabError::Fit(FitError::TooLarge { .. }) => {
                 "use fewer points (--size), narrower layers (--dims) or another --device"
             }
+            LabError::Symmetry(SymmetryError::Overflow { .. }) => {
+                "leave these networks out of the pairs, or fit them again with a smaller --lr"
+            }
             LabError::Symmetry(
                 SymmetryError::UnknownOperation { .. }
                 | SymmetryError::UnknownParameter { .. }
@@ -324,6 +337,9 @@ impl LabError {
             }
             LabError::NoImages { .. } => "use a zoo that `fit` wrote",
             LabError::TooFewPairs { .. } => "lower --pairs, or use a larger zoo",
+            LabError::FewerViews { .. } => {
+                "ask for fewer views, or fit the zoo with more (`fit --views`)"
+            }
             LabError::NoSuchNet { .. } => "`weightlab inspect` says how many networks there are",
             LabError::PairsLine { .. } | LabError::NoPairs { .. } => {
                 "give two positions of networks per line; # begins a comment"
@@ -424,6 +440,7 @@ impl LabError {
                 | LabError::Zero { .. }
                 | LabError::Steps { .. }
                 | LabError::TooFewPairs { .. }
+                | LabError::FewerViews { .. }
                 | LabError::NoSuchNet { .. }
                 | LabError::NoOperation
                 | LabError::SheetTooLarge { .. }

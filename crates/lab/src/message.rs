@@ -141,7 +141,6 @@ pub struct Warning {
     /// In words.
     pub what: String,
     /// The network that diverged, if that is it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diverged: Option<Diverged>,
 }
 

@@ -142,13 +142,24 @@ pub fn check() -> Result<()> {
     weigh(&root().join(DIST))?;
     // The program, whose results the page's are held against.
     run(&mut cargo(&["build", "--release", "--locked", "-p", "weightlab"]))?;
+    // What the worker's messages mean, which the tests look at.
+    run(&mut cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "-p",
+        "weightlab-app",
+        "--example",
+        "explain",
+    ]))?;
     let target = target_dir()?;
     let out = target.join("page");
     std::fs::create_dir_all(&out)?;
-    let program = target.join(format!("release/weightlab{}", std::env::consts::EXE_SUFFIX));
+    let built = |name| target.join(format!("release/{name}{}", std::env::consts::EXE_SUFFIX));
     let mut test = command("node");
     test.arg(format!("{DIR}/test.mjs")).arg(DIST).arg(&out);
-    test.env("CHROMIUM", chromium()?).env("WEIGHTLAB", program);
+    test.env("CHROMIUM", chromium()?).env("WEIGHTLAB", built("weightlab"));
+    test.env("EXPLAIN", built("examples/explain"));
     run(&mut test).with_context(|| format!("what the browser showed is in {}", out.display()))
 }
 

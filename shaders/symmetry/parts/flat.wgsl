@@ -7,7 +7,7 @@
 //
 // The last quadruple may reach beyond the last net, into the padding of the buffer. Expects `shape`.
 
-//#include symmetry/parts/divide.wgsl
+//#include shared/divide.wgsl
 
 override STEP: u32;
 
@@ -27,7 +27,7 @@ struct Spot {
 }
 
 fn spot_of(at: u32) -> Spot {
-  let place = divided(at, shape.param_count);
+  let place = divide(at, shape.param_count);
   return Spot(place.x, place.y);
 }
 

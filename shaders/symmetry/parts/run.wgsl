@@ -4,7 +4,7 @@
 // random words. RUN = 4 on a GPU, where neighbours then load side by side, and 16 on software renderers, whose
 // price is the access and not its order. Expects `shape`.
 
-//#include symmetry/parts/divide.wgsl
+//#include shared/divide.wgsl
 
 override RUN: u32;
 
@@ -16,6 +16,6 @@ struct Run {
 }
 
 fn run_of(index: u32) -> Run {
-  let at = divided(index, (shape.param_count + RUN - 1u) / RUN);
+  let at = divide(index, (shape.param_count + RUN - 1u) / RUN);
   return Run(at.x, at.y * RUN, at.x * shape.param_count);
 }

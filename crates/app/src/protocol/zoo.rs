@@ -184,11 +184,6 @@ pub struct Net {
     pub db: Option<f32>,
 }
 
-/// `1 network`, `180 networks`.
-pub fn networks(count: u64) -> String {
-    if count == 1 { "1 network".to_owned() } else { format!("{count} networks") }
-}
-
 impl Opened {
     /// `#179 Sandal`.
     pub fn net_title(&self, position: u32) -> String {

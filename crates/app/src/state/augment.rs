@@ -58,7 +58,8 @@ const MOST: f64 = 1000.0;
 /// Whether there is an architecture that the operation, with its parameters, is made for, and something to see of it.
 fn is_possible(op: &Op) -> bool {
     let parameters = known(op).map_or(&[][..], |known| known.parameters);
-    let too_large = |p: &Parameter| parameter(op, p.name).parse().is_ok_and(|x: f64| x.abs() > MOST);
+    let too_large =
+        |p: &Parameter| parameter(op, p.name).parse().is_ok_and(|x: f64| x.abs() > MOST);
     if parameters.iter().any(too_large) {
         return false;
     }
@@ -135,9 +136,15 @@ mod tests {
             let text = Chain.write(&ops);
             assert_eq!(Chain.read(&text), Some(ops), "{text}");
         }
-        for nonsense in
-            ["", "rotate:degrees=banana", "rotate:degrees=500", "spin", "permutation;", ";", "gaussian-noise:level=1e30"]
-        {
+        for nonsense in [
+            "",
+            "rotate:degrees=banana",
+            "rotate:degrees=500",
+            "spin",
+            "permutation;",
+            ";",
+            "gaussian-noise:level=1e30",
+        ] {
             assert_eq!(Chain.read(nonsense), None, "{nonsense}");
         }
         assert_eq!(Chain.read(&["permutation"; 7].join(";")), None);

@@ -398,7 +398,8 @@ mod tests {
     #[test]
     fn the_help_names_every_part() {
         let page = include_str!("../../../../index.html");
-        let list = page.split_once("there are ").and_then(|(_, rest)| rest.split_once('.')).unwrap().0;
+        let list =
+            page.split_once("there are ").and_then(|(_, rest)| rest.split_once('.')).unwrap().0;
         let listed: Vec<&str> = list.split(',').map(str::trim).collect();
         let parts: Vec<&str> = Part::ALL.iter().map(|(name, _)| *name).collect();
         assert_eq!(listed, parts);
@@ -409,7 +410,8 @@ mod tests {
         let mut state = State { run: true, ..State::default() };
         state.has_begun();
         assert_eq!(state.to_fragment(), "");
-        let mut state = State { run: true, lesson: Some(Lesson { tour: 1, step: 2 }), ..State::default() };
+        let mut state =
+            State { run: true, lesson: Some(Lesson { tour: 1, step: 2 }), ..State::default() };
         state.has_begun();
         assert!(state.to_fragment().contains("run=1"));
     }

@@ -1,7 +1,7 @@
 //! `weightlab align`.
 
 use super::drive::{DERIVED_REMEDY, derived_interrupted, drive};
-use super::{open_gpu, open_zoo, read_pairs, table};
+use super::{figure, open_gpu, open_zoo, read_pairs, table};
 use crate::args::{AlignArgs, AlignOrder, Global};
 use crate::output::Out;
 use crate::tell::Usage;
@@ -97,5 +97,5 @@ fn summary(f: &Finished) -> String {
 }
 
 fn number(x: Option<f64>) -> String {
-    x.map_or("-".to_owned(), |x| if x == x.round() { format!("{x}") } else { format!("{x:.3}") })
+    x.map_or("-".to_owned(), |x| figure(x, if x == x.round() { 0 } else { 3 }))
 }

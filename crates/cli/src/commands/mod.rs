@@ -61,6 +61,11 @@ pub fn read_pairs(path: &Path, nets: u64) -> Result<PairList> {
     Ok(PairList::parse(&text, &file, nets)?)
 }
 
+/// A number with so many digits after the point, and by powers of ten where it is too long to read.
+pub fn figure(x: f64, digits: usize) -> String {
+    if x.abs() < 1e7 { format!("{x:.digits$}") } else { format!("{x:.3e}") }
+}
+
 /// Rows as lines, the first column to the left and the others to the right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -1,6 +1,6 @@
 //! `weightlab path`.
 
-use super::{open_gpu, open_zoo, table, write_file};
+use super::{figure, open_gpu, open_zoo, table, write_file};
 use crate::args::{Global, PathArgs, PathMethod};
 use crate::output::Out;
 use crate::tell::Usage;
@@ -63,10 +63,10 @@ pub async fn run(global: &Global, out: &Out, args: &PathArgs) -> Result<ExitCode
         let half = strip.points.iter().find(|p| (p.t - 0.5).abs() < 1e-9);
         rows.push(vec![
             strip.name().to_owned(),
-            strip.squared_distance.map_or("-".to_owned(), |d| format!("{d:.4}")),
-            worst.map_or("-".to_owned(), |p| format!("{:.5}", p.mse_blend)),
+            strip.squared_distance.map_or("-".to_owned(), |d| figure(d, 4)),
+            worst.map_or("-".to_owned(), |p| figure(p.mse_blend, 5)),
             worst.map_or("-".to_owned(), |p| format!("{:.2}", p.t)),
-            half.map_or("-".to_owned(), |p| format!("{:.5}", p.mse_blend)),
+            half.map_or("-".to_owned(), |p| figure(p.mse_blend, 5)),
         ]);
     }
     out.line(&table(&rows));

@@ -81,6 +81,11 @@ impl Record {
         }
         file.i64("sweeps", vec![pairs], &self.sweeps);
         file.i64("converged", vec![pairs], &self.converged);
-        file.bytes(&format!("moves that align networks {}", mlp.dims_text()))
+        file.bytes(&format!(
+            "Moves that align networks {}. pair: positions of networks; the second is aligned to the first. source.L: neuron i of \
+             hidden layer L (from 0) of the aligned network was neuron source[i]. Where signs were matched: its incoming weights \
+             and bias are multiplied by row, shift is added to its bias, and its outgoing weights are multiplied by column.",
+            mlp.dims_text()
+        ))
     }
 }

@@ -35,11 +35,9 @@ pub struct Case {
     pub case: String,
     /// How it ended.
     pub status: CaseStatus,
-    /// Largest error divided by its tolerance; absent if nothing was compared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Largest error divided by its tolerance; null if nothing was compared.
     pub worst: Option<f64>,
     /// In words, where there is more to say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! Pairs of networks, from a file.
 
 use crate::error::LabError;
+use std::collections::BTreeSet;
 use weightlab_data::{Store, Zoo};
 use weightlab_kernels::philox::{self, Purpose};
 use weightlab_nets::align::Pair;
@@ -70,7 +71,7 @@ impl PairList {
     /// [`Partners`](weightlab_nets::mix::Partners) in the first epoch.
     ///
     /// # Errors
-    /// A damaged shard, or no network to mix.
+    /// A damaged shard, fewer views than wanted, or no network to mix.
     pub async fn with_partners<S: Store>(
         zoo: &Zoo<S>,
         views: Option<u32>,
@@ -81,14 +82,20 @@ impl PairList {
             return Err(LabError::Zero { option: "--views" });
         }
         let mut mixed: Vec<u64> = Vec::new();
+        let mut there: BTreeSet<i64> = BTreeSet::new();
         let mut position = 0;
         for s in 0..zoo.manifest().shards.len() {
             for view in zoo.read_shard(s).await?.views {
+                there.insert(view);
                 if views.is_none_or(|views| view < i64::from(views)) {
                     mixed.push(position);
                 }
                 position += 1;
             }
+        }
+        if let Some(wanted) = views.filter(|&wanted| wanted as usize > there.len()) {
+            let (store, found) = (zoo.store().describe(), there.len());
+            return Err(LabError::FewerViews { store, wanted, found });
         }
         let len = match pool {
             Pool::Same => mixed.len() as u64,

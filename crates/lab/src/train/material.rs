@@ -139,6 +139,9 @@ impl Material {
         }
         let views: BTreeSet<i64> = nets.views.iter().copied().collect();
         let first = views.first().copied().unwrap_or(0);
+        if let Some(wanted) = config.views.filter(|&wanted| wanted as usize > views.len()) {
+            return Err(LabError::FewerViews { store, wanted, found: views.len() });
+        }
         let shown = config.views.map_or(views.len(), |v| v as usize);
         let shown: BTreeSet<i64> = views.into_iter().take(shown).collect();
 

@@ -61,7 +61,7 @@ pub enum SymmetryError {
     },
     /// Finite weights whose products are not.
     #[error(
-        "nets {a} and {b} cannot be aligned: products of their weights at layer {layer} exceed f32. Scale them down"
+        "nets {a} and {b} cannot be aligned: products of their weights at layer {layer} exceed f32"
     )]
     Overflow {
         /// The reference.

@@ -100,7 +100,10 @@ pub(super) fn Read() -> impl IntoView {
     let worth = move || match model.whose.get() {
         Whose::Shipped => {
             let [right, all] = SHIPPED_RIGHT;
-            format!("It reads {right} of the {all} test networks right; guessing gets {}.", all / 10)
+            format!(
+                "It reads {right} of the {all} test networks right; guessing gets {}.",
+                all / 10
+            )
         }
         Whose::Trained => "Its chart is below.".to_owned(),
     };

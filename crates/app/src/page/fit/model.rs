@@ -282,7 +282,9 @@ impl Lab {
                 self.tell_tabs();
                 self.tell(
                     false,
-                    format!("Kept as the zoo “{name}”, which the other benches can take from now on."),
+                    format!(
+                        "Kept as the zoo “{name}”, which the other benches can take from now on."
+                    ),
                 );
             }
             Reply::KeepRefused { what } => {

@@ -6,11 +6,11 @@ mod shelf;
 
 use super::canvas::media;
 use super::lab::lab;
-use crate::protocol::zoo::networks;
 use crate::state::Part;
 use leptos::prelude::*;
 use picker::{ClassMenu, Picker};
 use shelf::Shelf;
+use weightlab_lab::meter::networks_text;
 
 #[component]
 pub(super) fn ZooBench() -> impl IntoView {
@@ -22,7 +22,11 @@ pub(super) fn ZooBench() -> impl IntoView {
         lab.zoo.opened.with(|opened| {
             opened.as_ref().map(|o| {
                 let convention = o.convention.as_deref().unwrap_or("own");
-                format!("{} of {}, convention {convention}", networks(o.nets.len() as u64), o.dims)
+                format!(
+                    "{} of {}, convention {convention}",
+                    networks_text(o.nets.len() as u64),
+                    o.dims
+                )
             })
         })
     };

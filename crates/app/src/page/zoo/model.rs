@@ -1,7 +1,7 @@
 //! The part of the model that knows the zoos: those on the shelf, and the one on the table, from which benches take networks.
 
 use crate::page::lab::Lab;
-use crate::protocol::zoo::{Format, Opened, Reply, Request, Shelved, networks};
+use crate::protocol::zoo::{Format, Opened, Reply, Request, Shelved};
 use crate::protocol::{self};
 use crate::state::{Bench, USUAL_ZOO};
 use js_sys::Array;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, BroadcastChannel, FileList, HtmlAnchorElement, Url};
+use weightlab_lab::meter::networks_text;
 
 /// The zoos as the page knows them.
 #[derive(Clone, Copy)]
@@ -166,7 +167,7 @@ impl Lab {
             Reply::Imported { name, nets, notes } => {
                 self.tell_tabs();
                 self.choose_zoo(&name);
-                let nets = networks(nets);
+                let nets = networks_text(nets);
                 self.tell(false, format!("“{name}” is here: {nets}. {}", notes.join(" ")));
             }
             Reply::Exported { file } => {

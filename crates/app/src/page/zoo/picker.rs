@@ -3,11 +3,11 @@
 use crate::page::canvas::{image, put_image};
 use crate::page::lab::lab;
 use crate::page::tiles::Tiles;
-use crate::protocol::zoo::networks;
 use js_sys::Uint8Array;
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use web_sys::{Element, KeyboardEvent, MouseEvent};
+use weightlab_lab::meter::networks_text;
 
 /// Pictures of the zoo's networks, side by side; clicking or the arrow keys choose one.
 #[component]
@@ -101,7 +101,7 @@ pub(in crate::page) fn Picker(
         let first = chosen.with(|chosen| chosen.first().copied());
         format!(
             "{label}. {}; arrow keys choose one. Now {}.",
-            networks(shown.with(Vec::len) as u64),
+            networks_text(shown.with(Vec::len) as u64),
             first.map_or_else(|| "none".to_owned(), |first| zoo.net_title(first))
         )
     };

@@ -1,11 +1,11 @@
 //! The list of zoos: choose, take in, hand out, delete.
 
 use crate::page::lab::lab;
-use crate::protocol::zoo::{Entry, Format, networks};
+use crate::protocol::zoo::{Entry, Format};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{DragEvent, HtmlInputElement};
-use weightlab_lab::meter::bytes_text;
+use weightlab_lab::meter::{bytes_text, networks_text};
 
 /// What a zoo can be handed out as, and who reads it.
 const FORMATS: [(Format, &str, &str); 4] = [
@@ -116,7 +116,7 @@ fn Row(entry: Entry) -> impl IntoView {
     let name = StoredValue::new(entry.name.clone());
     let chosen = move || lab.state.with(|state| name.with_value(|name| state.zoo == *name));
     let what = if entry.own {
-        format!("{}, {}", networks(entry.nets), bytes_text(entry.bytes))
+        format!("{}, {}", networks_text(entry.nets), bytes_text(entry.bytes))
     } else {
         format!("{}, {}", entry.title, bytes_text(entry.bytes))
     };
