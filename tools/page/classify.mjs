@@ -1,6 +1,6 @@
 // The Classify bench, used as a person uses it.
 
-import { LONG, LONG_HERE, assert, number, open } from './harness.mjs';
+import { LONG, LONG_HERE, assert, number, open, table } from './harness.mjs';
 
 /**
  * Test accuracy that is above chance, in percent: 180 networks of ten classes guessed at random give 10 with a standard
@@ -105,6 +105,9 @@ export default async function classify({ runner, site, browser, shot, violations
     await epochs(page, 2);
     await page.locator('#runs li').nth(1).getByText('signs flipped').waitFor();
     assert((await page.locator('.curves g').count()) === 4, 'the runs are not both in both charts');
+    const rows = await table(page, '.curves');
+    const lines = (begin) => rows.filter((row) => row.startsWith(begin)).length;
+    assert(lines('A,"as they are",') >= 1 && lines('B,"signs flipped",') >= 2, rows.join('|'));
     await page.keyboard.press('r');
     await page.waitForFunction(() => document.querySelector('#epoch').textContent === '0.0');
     for (const [name, colorScheme, width] of [

@@ -1,8 +1,8 @@
 // The Fit bench, used as a person uses it.
 
-import { truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LONG, LONG_HERE, anew, assert, atLeast, number, open, pixels, ready } from './harness.mjs';
+import { LONG, LONG_HERE, anew, assert, atLeast, number, open, pixels, ready, table } from './harness.mjs';
 
 const step = (page) => number(page, '#step-count');
 
@@ -203,6 +203,18 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     assert((await step(page)) === 0, 'an arrow with Shift made a step');
     await page.keyboard.press('0');
     await page.waitForFunction(() => !location.hash.includes('zoom='));
+    // What one sees can be taken along.
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction(() => document.querySelector('#step-count').textContent === '1');
+    const rows = await table(page, '.chart');
+    assert(/^# weightlab .*http/.test(rows[0]) && rows[1] === 'step,psnr_min_db,psnr_median_db,psnr_max_db', rows.join('|'));
+    const shown = await number(page, '#db');
+    const last = rows.at(-1).split(',').map(Number);
+    assert(Math.abs(last[2] - shown) < 0.06, `${rows.at(-1)}, shown ${shown} dB`);
+    const [png] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save PNG' }).click()]);
+    const bytes = readFileSync(await png.path());
+    const width = await page.evaluate(() => document.querySelector('#net').width);
+    assert(bytes.toString('latin1', 1, 4) === 'PNG' && bytes.readUInt32BE(16) === width, 'the picture is not the one that is shown');
   });
 
   await runner.test('the GPU computes what it should, goes away, and the fit goes on', async (use) => {
@@ -245,11 +257,18 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     const bytes = () => page.evaluate(() => window.seen.frame.bytes);
     for (let i = 0; i < 4; i++) await cycle();
     const before = await bytes();
-    for (let i = 0; i < 12; i++) await cycle();
+    // SOAK_MINUTES=60 for the long run.
+    const end = Date.now() + 60_000 * Number(process.env.SOAK_MINUTES ?? 0);
+    let cycles = 0;
+    while (cycles < 12 || Date.now() < end) {
+      await cycle();
+      cycles += 1;
+      if (cycles % 500 === 0) console.log(`    ${cycles} fits: ${await bytes()} bytes`);
+    }
     const after = await bytes();
     assert(after[0] === before[0], `GPU memory went from ${before[0]} to ${after[0]} bytes`);
     assert(after[1] <= before[1] + 1_000_000, `the worker's memory went from ${before[1]} to ${after[1]} bytes`);
-    return `${after[0]} bytes on the GPU, ${after[1]} in the worker`;
+    return `${cycles} fits, ${after[0]} bytes on the GPU, ${after[1]} in the worker`;
   });
 
   await runner.test('small and dark, and open to everybody', async (use) => {

@@ -1,7 +1,7 @@
 // What the tests of the page share: a server that knows one folder, browsers, and a small runner.
 
 import { spawn } from 'node:child_process';
-import { createReadStream, mkdirSync, statSync } from 'node:fs';
+import { createReadStream, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -154,6 +154,13 @@ export async function atLeast(page, selector, least, timeout = 120_000) {
     [selector, least],
     { timeout },
   );
+}
+
+/** The lines of the table that a chart saves. */
+export async function table(page, chart) {
+  const button = page.locator(chart).getByRole('button', { name: 'CSV' }).first();
+  const [file] = await Promise.all([page.waitForEvent('download'), button.click()]);
+  return readFileSync(await file.path(), 'utf8').trimEnd().split('\n');
 }
 
 /** Mean brightness and spread of a canvas, 0 to 255. */

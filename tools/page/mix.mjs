@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { assert, open, pixels } from './harness.mjs';
+import { assert, open, pixels, table } from './harness.mjs';
 
 /**
  * Two software GPUs round differently: outputs by about 1e-6, whose errors are averages over 784 pixels; and the page shows
@@ -58,6 +58,9 @@ export default async function mix({ runner, site, browser, scratch, shot, violat
       said.push(`t = ${t}: ${Object.entries(page_).map((e) => e.join(' ')).join(', ')}`);
       if (t === 0.5) {
         assert(page_.signed < page_.direct, 'matching does not help this pair');
+        const rows = await table(page, '.mix-chart');
+        const half = rows.find((row) => row.startsWith('signed,0.5,')).split(',').map(Number);
+        assert(Math.abs(half[2] - page_.signed) < SAME, `the table has ${half[2]}, the page ${page_.signed}`);
         assert(/times that of “aligned”/.test(await page.locator('#sentence').textContent()), 'the sentence does not say so');
         await shot(page, 'mix');
       }

@@ -14,6 +14,7 @@ mod menu;
 mod mix;
 mod pad;
 mod plot;
+mod save;
 mod shown;
 mod tiles;
 mod wire;

@@ -1,6 +1,7 @@
 //! The frame of a chart: a grid, and words at its edges. What it draws in is 100 units wide and high, stretched to the
 //! place there is.
 
+use super::save::Csv;
 use leptos::prelude::*;
 use std::fmt::Write;
 
@@ -68,6 +69,11 @@ pub(super) fn Plot(
     /// Words at both ends of the lower edge.
     #[prop(into)]
     below: Signal<[String; 2]>,
+    /// Name of the file that its numbers are saved in.
+    file: &'static str,
+    /// These numbers, as [`Csv`] wants them.
+    #[prop(into)]
+    table: Callback<(), String>,
     /// SVG.
     children: Children,
 ) -> impl IntoView {
@@ -79,7 +85,10 @@ pub(super) fn Plot(
     };
     view! {
         <figure class="chart">
-            <figcaption><strong>{title}</strong><span>{note}</span></figcaption>
+            <figcaption>
+                <strong>{title}</strong>
+                <span>{note} <Csv name=file table/></span>
+            </figcaption>
             <div class="plot">
                 <div class="axis left" aria-hidden="true">{edge(left)}</div>
                 <svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label=said>

@@ -124,6 +124,30 @@ fn said(kind: Kind, runs: &[Run]) -> String {
     text
 }
 
+/// A line per run and epoch.
+fn table(runs: &[Run]) -> String {
+    let mut text =
+        "run,what,epoch,step,train_loss,train_accuracy,test_loss,test_accuracy\n".to_owned();
+    for run in runs {
+        for e in &run.epochs {
+            // Writing to a string does not fail.
+            let _written = writeln!(
+                text,
+                "{},\"{}\",{},{},{},{},{},{}",
+                run.name(),
+                run.title(),
+                e.epoch,
+                e.step,
+                e.train_loss,
+                e.train_accuracy,
+                e.test_loss,
+                e.test_accuracy
+            );
+        }
+    }
+    text
+}
+
 #[component]
 fn Curves(kind: Kind) -> impl IntoView {
     let runs = lab().classify.runs;
@@ -164,6 +188,8 @@ fn Curves(kind: Kind) -> impl IntoView {
             left=Signal::derive(move || kind.ticks())
             right=Signal::derive(right)
             below=Signal::derive(move || ["0".to_owned(), epochs(end.get())])
+            file="training.csv"
+            table=move |()| runs.with_untracked(|runs| table(runs))
         >
             <line class="goal" x1="0" x2="100" y1=chance y2=chance></line>
             {lines}

@@ -83,6 +83,8 @@ pub(super) fn Chart() -> impl IntoView {
             left=labels(loss)
             right=labels(|db| format!("{db} dB"))
             below=Signal::derive(below)
+            file="fit.csv"
+            table=move |()| lab.fit.curve.with_untracked(|curve| table(curve))
         >
             {move || until().map(|db| view! {
                 <line class="goal" x1="0" x2="100" y1=down(db) y2=down(db)></line>
@@ -91,6 +93,16 @@ pub(super) fn Chart() -> impl IntoView {
             <path class="curve" d=middle></path>
         </Plot>
     }
+}
+
+/// PSNR of the worst, the median and the best network.
+fn table(points: &[Point]) -> String {
+    let mut text = "step,psnr_min_db,psnr_median_db,psnr_max_db\n".to_owned();
+    for Point { step, low, middle, high } in points {
+        // Writing to a string does not fail.
+        let _written = writeln!(text, "{step},{low},{middle},{high}");
+    }
+    text
 }
 
 /// The loss of so many dB, for targets from 0 to 1.

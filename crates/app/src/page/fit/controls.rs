@@ -2,7 +2,7 @@
 
 use super::super::lab::{Lab, lab};
 use super::super::menu::Menu;
-use super::stage::{unzoom, zoom};
+use super::stage::{save_picture, unzoom, zoom};
 use crate::state::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Part, WIDTHS};
 use leptos::prelude::*;
 use weightlab_nets::Convention;
@@ -215,6 +215,13 @@ pub(super) fn ViewControls() -> impl IntoView {
                 />
                 <output for="zoom">{move || format!("{:.1}×", 1.0 / view().size)}</output>
                 <button type="button" on:click=move |_| unzoom(lab)>"Whole"</button>
+                <button
+                    type="button"
+                    title="Save what the network draws, as finely as the screen shows it"
+                    on:click=move |_| save_picture()
+                >
+                    "Save PNG"
+                </button>
             </div>
             {switch(
                 "only at the pixels",

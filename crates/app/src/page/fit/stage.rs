@@ -2,6 +2,7 @@
 
 use super::super::canvas::{crop, image, nth, place, put, screen_side};
 use super::super::lab::{Lab, lab};
+use super::super::save;
 use super::model::Pixels;
 use super::recorded::{Recorded, is_recorded};
 use crate::protocol::fit::DrawingKind;
@@ -11,6 +12,16 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlCanvasElement, PointerEvent, WheelEvent};
 use weightlab_lab::meter::count_text;
+
+/// The element that shows what the network draws.
+const NET: &str = "net";
+
+/// Saves what the network draws, as it is on the screen.
+pub(super) fn save_picture() {
+    let net = document().get_element_by_id(NET).and_then(|net| net.dyn_into().ok());
+    // Before there is anything to see, there is nothing to save.
+    let _saved = net.and_then(|net| save::canvas("network.png", &net));
+}
 
 /// Least and greatest width of the window, in widths of the picture.
 const SIZES: std::ops::RangeInclusive<f64> = 0.02..=4.0;
@@ -156,7 +167,7 @@ fn NetCanvas() -> impl IntoView {
             lab.fit.look.update(|look| look.side = side);
         }
     });
-    view! { <Pane canvas label="What the network draws"/> }
+    view! { <Pane canvas label="What the network draws" id=NET/> }
 }
 
 #[component]
@@ -216,7 +227,11 @@ pub(in crate::page) fn pan(lab: Lab, (x, y): (f64, f64)) {
 /// A canvas that looks through the window: dragging moves it, pinching (or Ctrl and the wheel) zooms, a double
 /// click shows the whole.
 #[component]
-fn Pane(canvas: NodeRef<Canvas>, label: &'static str) -> impl IntoView {
+fn Pane(
+    canvas: NodeRef<Canvas>,
+    label: &'static str,
+    #[prop(optional)] id: Option<&'static str>,
+) -> impl IntoView {
     let lab = lab();
     let dragged = StoredValue::new(None::<(f64, f64)>);
     let at = |event: &PointerEvent| place(event, (event.client_x(), event.client_y()));
@@ -252,6 +267,7 @@ fn Pane(canvas: NodeRef<Canvas>, label: &'static str) -> impl IntoView {
             class="pane"
             class:zoomed=move || lab.state.with(|state| state.view.size < 1.0)
             node_ref=canvas
+            id=id
             width="64"
             height="64"
             role="img"

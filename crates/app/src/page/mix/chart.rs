@@ -4,6 +4,7 @@ use crate::page::lab::lab;
 use crate::page::plot::{Label, Plot, apart, polyline};
 use crate::protocol::mix::{Strip, name};
 use leptos::prelude::*;
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// A round number that is at least `high`, and what lies between two lines of the grid.
@@ -33,6 +34,27 @@ fn names(strips: &[Arc<Strip>], high: f64) -> Vec<Label> {
         Label { top: 100.0 * (1.0 - worst(strip) / high), text: name.to_owned(), class: name }
     };
     apart(strips.iter().map(label).collect())
+}
+
+/// As `weightlab path` writes it.
+fn table(strips: &[Arc<Strip>]) -> String {
+    let mut text = "method,t,mse_blend,mse_nearer,mse_first,mse_second\n".to_owned();
+    for strip in strips {
+        for p in &strip.points {
+            let name = name(strip.method);
+            // Writing to a string does not fail.
+            let _written = writeln!(
+                text,
+                "{name},{},{},{},{},{}",
+                p.t,
+                p.mse_blend,
+                p.mse_nearer(),
+                p.mse_first,
+                p.mse_second
+            );
+        }
+    }
+    text
 }
 
 #[component]
@@ -79,6 +101,8 @@ pub(super) fn Chart() -> impl IntoView {
                 left=Signal::derive(ticks)
                 right=Signal::derive(move || strips.with(|strips| names(strips, range.get().0)))
                 below=Signal::derive(below)
+                file="path.csv"
+                table=move |()| strips.with_untracked(|strips| table(strips))
             >
                 <line class="here" x1=here x2=here y1="0" y2="100"></line>
                 {move || strips.with(|strips| strips.iter().map(|strip| view! {

@@ -1,6 +1,7 @@
 //! The part of the model that knows the zoos: those on the shelf, and the one on the table, from which benches take networks.
 
 use crate::page::lab::Lab;
+use crate::page::save;
 use crate::protocol::zoo::{Format, Opened, Reply, Request, Shelved};
 use crate::protocol::{self};
 use crate::state::{Bench, USUAL_ZOO};
@@ -9,7 +10,7 @@ use leptos::prelude::*;
 use std::sync::Arc;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Blob, BroadcastChannel, FileList, HtmlAnchorElement, Url};
+use web_sys::{BroadcastChannel, FileList};
 use weightlab_lab::meter::networks_text;
 
 /// The zoos as the page knows them.
@@ -172,7 +173,7 @@ impl Lab {
             }
             Reply::Exported { file } => {
                 self.zoo.busy.set(false);
-                if save(&file, &parts.get(0)).is_none() {
+                if save::bytes(&file, &parts.get(0)).is_none() {
                     self.tell(true, format!("This browser does not save “{file}”."));
                 }
             }
@@ -197,22 +198,4 @@ impl Lab {
             }
         }
     }
-}
-
-/// Has the browser save bytes as a file.
-fn save(name: &str, bytes: &JsValue) -> Option<()> {
-    let blob = Blob::new_with_u8_array_sequence(&Array::of1(bytes)).ok()?;
-    let address = Url::create_object_url_with_blob(&blob).ok()?;
-    let link: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
-    link.set_href(&address);
-    link.set_download(name);
-    link.click();
-    // The browser reads it at once, but not before this ends.
-    set_timeout(
-        move || {
-            let _forgotten = Url::revoke_object_url(&address);
-        },
-        std::time::Duration::from_secs(60),
-    );
-    Some(())
 }
