@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { loadavg } from 'node:os';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { launch, open, ready, serve } from '../../tools/page/harness.mjs';
+import { launch, noMoreMessages, open, ready, serve } from '../../tools/page/harness.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const args = process.argv.slice(2);
@@ -72,4 +72,5 @@ const ratios = its.map((value, i) => value / mine[i]);
 console.log(`jax-js takes ${median(ratios).toFixed(2)} times as long (${spread(ratios)})`);
 await browser.close();
 site.close();
+noMoreMessages();
 peer.close();

@@ -50,14 +50,15 @@ export function launch({ gpu = true, args = [] } = {}) {
   });
 }
 
-/** Reads the worker's messages, which only the program itself understands: an example of the page's crate. */
+/** The program that understands the worker's messages: an example of the page's crate. */
+export const EXPLAIN = process.env.EXPLAIN ?? 'target/release/examples/explain';
+
+/** Reads the worker's messages by it, one after the other. */
 class Explainer {
   constructor(program) {
     this.waiting = [];
     this.child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
     createInterface({ input: this.child.stdout }).on('line', (line) => this.waiting.shift()(JSON.parse(line)));
-    // A test that is over does not wait for it.
-    this.child.unref();
   }
 
   /** The message, given in hexadecimal. */
@@ -71,9 +72,14 @@ class Explainer {
 
 let explainer;
 const explain = (message) => {
-  explainer ??= new Explainer(process.env.EXPLAIN ?? 'target/release/examples/explain');
+  explainer ??= new Explainer(EXPLAIN);
   return explainer.explain(message);
 };
+
+/** No page is open any more. */
+export function noMoreMessages() {
+  explainer?.child.stdin.end();
+}
 
 /**
  * A page that keeps what went wrong in it (`faults`), what it asked other hosts for (`foreign`), and, in the page itself,

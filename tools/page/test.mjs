@@ -8,7 +8,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Runner, launch, serve, shotsIn, violations } from './harness.mjs';
+import { EXPLAIN, Runner, launch, noMoreMessages, serve, shotsIn, violations } from './harness.mjs';
 import augment from './augment.mjs';
 import classify from './classify.mjs';
 import fit from './fit.mjs';
@@ -28,9 +28,14 @@ if (!out || unknown.length > 0) {
 }
 // The program, whose results the page's are held against.
 const weightlab = process.env.WEIGHTLAB ?? 'target/release/weightlab';
-if (!existsSync(weightlab)) {
-  console.error(`${weightlab} is not there: cargo build --release -p weightlab, or set WEIGHTLAB`);
-  process.exit(2);
+for (const [file, build, variable] of [
+  [weightlab, '-p weightlab', 'WEIGHTLAB'],
+  [EXPLAIN, '-p weightlab-app --example explain', 'EXPLAIN'],
+]) {
+  if (!existsSync(file)) {
+    console.error(`${file} is not there: cargo build --release ${build}, or set ${variable}`);
+    process.exit(2);
+  }
 }
 const site = await serve(dist);
 const runner = new Runner(out);
@@ -48,6 +53,7 @@ for (const [name, tests] of Object.entries(BENCHES)) {
   await browser.close();
 }
 site.close();
+noMoreMessages();
 rmSync(scratch, { recursive: true });
 console.log(`\nscreenshots are in ${out}`);
 if (runner.failed.length > 0) {
