@@ -155,6 +155,19 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.getByText('64 × 64 pixels').waitFor();
     assert((await pixels(page, 'figure:nth-child(1) canvas')).spread > 20, 'the picture is not shown');
 
+    // Several become a set, and an IDX file is one.
+    await anew(page, () => choose(['testdata/photos/astronaut-64.png', 'testdata/photos/camera-64.png']));
+    await page.getByText('A network for each of your pictures').waitFor();
+    assert((await page.evaluate(() => window.seen.frame.nets[1])) === 2, 'not a network for each of two pictures');
+    await anew(page, () =>
+      choose(['testdata/fashion-mnist/t10k-labels-idx1-ubyte.gz', 'testdata/fashion-mnist/t10k-images-idx3-ubyte.gz']),
+    );
+    await page.getByText('ankle boot · 28 × 28 pixels').waitFor();
+    assert((await page.evaluate(() => window.seen.frame.nets[1])) >= 64, 'the images of the file are not all there');
+    await choose('testdata/fashion-mnist/t10k-labels-idx1-ubyte.gz');
+    await page.getByText('this is a label file: give the image file of the pair').waitFor();
+    await shot(page, 'own-set');
+
     await page.getByRole('button', { name: 'Draw', exact: true }).click();
     const pad = await page.locator('#pad').boundingBox();
     await anew(page, async () => {

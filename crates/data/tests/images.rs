@@ -244,3 +244,25 @@ proptest! {
         let _ = decode_image(&bytes, "x");
     }
 }
+
+#[test]
+fn the_first_of_many_pictures() {
+    let pixels: Vec<u8> = (0..3 * 4 * 6 * 3).map(|i| (i * 7 % 256) as u8).collect();
+    let names: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let usual = SourceOptions::default();
+    let all = ImageSet::from_pixels(pixels.clone(), [4, 6, 3], names.clone(), &usual).unwrap();
+    assert_eq!((all.len(), all.source.name.as_str(), &all.names), (3, "a", &names));
+    let two = all.clone().first(2, &usual).unwrap();
+    assert_eq!((two.len(), two.pixels.as_slice()), (2, &pixels[..2 * 72]));
+    assert_eq!(two.names, names[..2]);
+    // Another set is another source; the whole is the same one.
+    assert_ne!(two.source.blake3, all.source.blake3);
+    assert_eq!(all.clone().first(9, &usual).unwrap(), all);
+    // Converted as if it had been given like that.
+    let small = SourceOptions { size: Some((2, 3)), grey: Some(true), ..usual };
+    let given = ImageSet::from_pixels(pixels.clone(), [4, 6, 3], names.clone(), &small).unwrap();
+    assert_eq!(all.clone().first(3, &small).unwrap(), given);
+    assert!(all.first(0, &usual).is_err());
+    let said = ImageSet::from_pixels(pixels[1..].to_vec(), [4, 6, 3], names, &usual);
+    assert!(said.unwrap_err().to_string().contains("215"));
+}

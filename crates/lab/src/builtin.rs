@@ -42,7 +42,7 @@ pub fn photo(which: usize, options: &SourceOptions) -> Result<ImageSet, SourceEr
     let which = which.min(PHOTOS.len() - 1);
     let pixels = PHOTO_PIXELS[which];
     let shape = [PHOTO_SIDE, PHOTO_SIDE, pixels.len() / PHOTO_SIDE.pow(2)];
-    ImageSet::from_pixels(pixels.to_vec(), shape, PHOTOS[which].0, options)
+    ImageSet::from_pixels(pixels.to_vec(), shape, vec![PHOTOS[which].0.to_owned()], options)
 }
 
 /// The files of a zoo in `testdata/zoo`.

@@ -24,9 +24,9 @@ pub enum Request {
     Step,
     /// Look at the fit this way from now on.
     Look(Look),
-    /// The picture that comes along (a file, or a bitmap) is the user's own from now on.
+    /// What comes along (files, or a bitmap) is the user's own picture, or pictures, from now on.
     Own {
-        /// What to call it in messages.
+        /// What to call a bitmap.
         name: String,
     },
     /// Put the networks of the fit, which is over, on the shelf of zoos.
@@ -114,10 +114,10 @@ pub enum Reply {
         /// Why.
         failed: Failed,
     },
-    /// The user's own picture is there.
+    /// The user's own picture is there, or pictures.
     OwnReady {
-        /// What it is called.
-        name: String,
+        /// How many.
+        count: u32,
     },
     /// It could not be read.
     OwnRefused {

@@ -185,38 +185,66 @@ impl ImageSet {
         ImageSet::finish(raw, opts)
     }
 
-    /// Decoded pixels `[height, width, channels]` as a set of one, for callers that have no file: a camera's
-    /// picture, a drawing.
+    /// Decoded pixels, `[height, width, channels]` for each of `names`, for callers that have no file: a camera's picture, a
+    /// drawing. The set is called as its first image.
     ///
     /// # Errors
-    /// A picture smaller than 2 x 2, or pixels that are not as many as the shape says.
+    /// No picture, one smaller than 2 x 2, or pixels that are not as many as the shape says.
     pub fn from_pixels(
         pixels: Vec<u8>,
         [height, width, channels]: [usize; 3],
-        name: &str,
+        names: Vec<String>,
         opts: &SourceOptions,
     ) -> Result<ImageSet, SourceError> {
-        let expected = height.checked_mul(width).and_then(|n| n.checked_mul(channels));
+        let name = names.first().cloned().unwrap_or_default();
+        let shape = [height, width, channels, names.len()];
+        let expected = shape.into_iter().try_fold(1usize, usize::checked_mul);
         if expected != Some(pixels.len()) || !matches!(channels, 1 | 3) {
             return Err(SourceError::Pixels {
-                name: name.to_string(),
+                name,
                 got: pixels.len() as u64,
                 shape: [height, width, channels],
             });
         }
         let raw = Raw {
             kind: SourceKind::Images,
-            name: name.to_string(),
+            name,
             split: None,
             height,
             width,
             channels,
             pixels,
             labels: None,
-            names: vec![name.to_string()],
+            names,
             class_names: Vec::new(),
         };
         ImageSet::finish(raw, opts)
+    }
+
+    /// The first `count` images (all, if there are fewer), converted as `opts` asks.
+    ///
+    /// # Errors
+    /// `count` is 0, or the images become smaller than 2 x 2.
+    pub fn first(mut self, count: usize, opts: &SourceOptions) -> Result<ImageSet, SourceError> {
+        self.pixels.truncate(count.saturating_mul(self.stride()));
+        self.labels.iter_mut().for_each(|labels| labels.truncate(count));
+        self.names.truncate(count);
+        let split = self.source.split;
+        let raw = Raw {
+            kind: self.source.kind,
+            name: self.source.name,
+            split: None,
+            height: self.height,
+            width: self.width,
+            channels: self.channels,
+            pixels: self.pixels,
+            labels: self.labels,
+            names: self.names,
+            class_names: self.class_names,
+        };
+        let mut set = ImageSet::finish(raw, opts)?;
+        set.source.split = split;
+        Ok(set)
     }
 
     /// An IDX image file, with its label file if there is one, as a set, for callers that have

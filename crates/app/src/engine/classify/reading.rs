@@ -70,7 +70,12 @@ impl Reading {
         let side = (self.drawing.len() as f64).sqrt() as usize;
         let Some(pixels) = like_clothes(&self.drawing, side, fill) else { return Ok(None) };
         let shape = [SIDE, SIDE, 1];
-        let image = ImageSet::from_pixels(pixels, shape, "drawing", &SourceOptions::default())?;
+        let image = ImageSet::from_pixels(
+            pixels,
+            shape,
+            vec!["drawing".to_owned()],
+            &SourceOptions::default(),
+        )?;
         Ok(Some((image, 0)))
     }
 

@@ -11,7 +11,6 @@ use crate::protocol::{self};
 use crate::state::{FitSpec, FitView};
 use js_sys::Array;
 use session::Session;
-use wasm_bindgen::JsValue;
 use weightlab_data::ImageSet;
 use weightlab_lab::message::Failed;
 
@@ -22,8 +21,8 @@ pub(super) struct FitDesk {
     /// Whether the session has its networks on the GPU there is.
     placed: bool,
     own: Option<ImageSet>,
-    /// A picture that is to be read.
-    offered: Option<(String, JsValue)>,
+    /// Pictures that are to be read.
+    offered: Option<(String, Array)>,
     /// What the networks are to be kept as.
     keep: Option<String>,
     /// A fit that is to begin.
@@ -54,11 +53,12 @@ impl FitDesk {
         self.session.as_ref().and_then(Session::resumes_at)
     }
 
-    async fn read(&mut self, name: String, part: JsValue, port: &Port) {
-        match own::read(&name, part).await {
-            Ok(picture) => {
-                self.own = Some(picture);
-                tell(port, Reply::OwnReady { name });
+    async fn read(&mut self, name: String, parts: &Array, port: &Port) {
+        match own::read(&name, parts).await {
+            Ok(pictures) => {
+                let count = pictures.len() as u32;
+                self.own = Some(pictures);
+                tell(port, Reply::OwnReady { count });
             }
             Err(what) => tell(port, Reply::OwnRefused { what }),
         }
@@ -84,14 +84,14 @@ impl Desk for FitDesk {
                 session.into_iter().for_each(|s| s.look_anew(&self.look));
             }
             Request::Keep { name } => self.keep = Some(name),
-            Request::Own { name } => self.offered = Some((name, parts.get(0))),
+            Request::Own { name } => self.offered = Some((name, parts.clone())),
         }
     }
 
     async fn work(&mut self, tools: &mut Tools<'_>) -> Result<bool, Trouble> {
         let port = &tools.port;
-        if let Some((name, part)) = self.offered.take() {
-            self.read(name, part, port).await;
+        if let Some((name, parts)) = self.offered.take() {
+            self.read(name, &parts, port).await;
             return Ok(true);
         }
         if let Some((run, spec)) = self.wanted.take() {

@@ -1,14 +1,14 @@
-//! The user's own pictures: files, camera pictures and drawings become a square of pixels.
+//! The user's own pictures: files, camera pictures and drawings become squares of pixels; IDX files, as MNIST's, stay as they are.
 //!
 //! The browser decodes, because it knows more formats and turns photographs the right way up; the header of
 //! PNG and JPEG is read first, so that a small file that unfolds into gigabytes is refused unopened.
 
 use crate::web;
-use js_sys::Uint8Array;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, DedicatedWorkerGlobalScope, ImageBitmap, OffscreenCanvas,
+    DedicatedWorkerGlobalScope, File, ImageBitmap, OffscreenCanvas,
     OffscreenCanvasRenderingContext2d,
 };
 use weightlab_data::{ImageSet, MAX_PIXELS, SourceOptions};
@@ -17,41 +17,95 @@ use weightlab_data::{ImageSet, MAX_PIXELS, SourceOptions};
 const MAX_BYTES: f64 = 64e6;
 /// Side of the square that is kept; networks are fitted to less.
 const SIDE: u32 = 256;
+/// Of more pictures than this, squares of half the side are kept.
+const FEW: usize = 16;
+/// Most pictures at once: as many networks as are shown at once.
+const MOST: usize = 400;
+/// What IDX files of images and of labels begin with, and gzipped ones.
+const IDX: [u8; 3] = [0, 0, 8];
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads a file (`Blob`) or a picture that is decoded already (`ImageBitmap`): its centre square, grey if it has no
-/// colour.
-pub(super) async fn read(name: &str, part: JsValue) -> Result<ImageSet, String> {
-    let bitmap = match part.dyn_into::<ImageBitmap>() {
-        Ok(bitmap) => bitmap,
-        Err(part) => decode(name, &part).await?,
+/// Reads files (`File`) or one picture that is decoded already (`ImageBitmap`, which is called `name`). Of each its centre square,
+/// grey if none has colour; or the images of an IDX file, with its labels if they come along. Of many the first [`MOST`].
+pub(super) async fn read(name: &str, parts: &Array) -> Result<ImageSet, String> {
+    let mut files = Vec::new();
+    for part in parts.iter().take(MOST) {
+        let bitmap = match part.dyn_into::<ImageBitmap>() {
+            Ok(bitmap) => bitmap,
+            Err(part) => {
+                let file: File =
+                    part.dyn_into().map_err(|_| unreadable(name, "it is not a file"))?;
+                files.push((file.name(), bytes_of(&file).await?, file));
+                continue;
+            }
+        };
+        return squares(vec![(name.to_owned(), bitmap)]);
+    }
+    let is_idx = |bytes: &[u8]| bytes.starts_with(&GZIP) || bytes.starts_with(&IDX);
+    if !files.is_empty() && files.iter().all(|(_, bytes, _)| is_idx(bytes)) {
+        return idx(&files);
+    }
+    let mut bitmaps = Vec::new();
+    for (name, bytes, file) in &files {
+        bitmaps.push((name.clone(), decode(name, bytes, file).await?));
+    }
+    squares(bitmaps)
+}
+
+/// The images of an IDX file; a second file, before or after it, has their labels.
+fn idx(files: &[(String, Vec<u8>, File)]) -> Result<ImageSet, String> {
+    let read = |images: usize, labels: Option<usize>| {
+        let file =
+            |i: usize| files.get(i).map(|(name, bytes, _)| (name.as_str(), bytes.as_slice()));
+        let images = file(images).unwrap_or_default();
+        let usual = SourceOptions::default();
+        let set = ImageSet::from_idx_bytes(images, labels.and_then(file), None, &usual)?;
+        set.first(MOST, &usual)
     };
-    let pixels = square(&bitmap).map_err(|error| unreadable(name, &web::words(&error)));
-    bitmap.close();
-    let rgba = pixels?;
+    let set = match files.len() {
+        1 => read(0, None),
+        _ => read(0, Some(1)).or_else(|_| read(1, Some(0))),
+    };
+    set.map_err(|error| error.to_string())
+}
+
+/// The centre squares of pictures.
+fn squares(bitmaps: Vec<(String, ImageBitmap)>) -> Result<ImageSet, String> {
+    let side = if bitmaps.len() > FEW { SIDE / 2 } else { SIDE };
+    let (mut rgba, mut names) = (Vec::new(), Vec::new());
+    for (name, bitmap) in bitmaps {
+        let pixels = square(&bitmap, side).map_err(|error| unreadable(&name, &web::words(&error)));
+        bitmap.close();
+        rgba.extend(pixels?);
+        names.push(name);
+    }
     let grey = rgba.chunks_exact(4).all(|p| p[0] == p[1] && p[1] == p[2]);
     let channels = if grey { 1 } else { 3 };
     let pixels = rgba.chunks_exact(4).flat_map(|p| &p[..channels]).copied().collect();
-    let side = SIDE as usize;
-    ImageSet::from_pixels(pixels, [side, side, channels], name, &SourceOptions::default())
+    let side = side as usize;
+    ImageSet::from_pixels(pixels, [side, side, channels], names, &SourceOptions::default())
         .map_err(|error| error.to_string())
 }
 
-async fn decode(name: &str, part: &JsValue) -> Result<ImageBitmap, String> {
-    let blob: &Blob = part.dyn_ref().ok_or_else(|| unreadable(name, "it is not a file"))?;
-    if blob.size() > MAX_BYTES {
+async fn bytes_of(file: &File) -> Result<Vec<u8>, String> {
+    let name = file.name();
+    if file.size() > MAX_BYTES {
         return Err(format!(
             "“{name}” has {:.0} MB. Pictures of up to {:.0} MB can be opened; a smaller copy will do, since \
              networks are fitted to some thousands of pixels.",
-            blob.size() / 1e6,
+            file.size() / 1e6,
             MAX_BYTES / 1e6
         ));
     }
-    let buffer = JsFuture::from(blob.array_buffer())
+    let buffer = JsFuture::from(file.array_buffer())
         .await
-        .map_err(|error| unreadable(name, &web::words(&error)))?;
-    let bytes = Uint8Array::new(&buffer).to_vec();
+        .map_err(|error| unreadable(&name, &web::words(&error)))?;
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+async fn decode(name: &str, bytes: &[u8], file: &File) -> Result<ImageBitmap, String> {
     // Other formats, and broken ones, are the browser's to judge.
-    if let Ok(size) = imagesize::blob_size(&bytes)
+    if let Ok(size) = imagesize::blob_size(bytes)
         && size.height as u64 * size.width as u64 > MAX_PIXELS
     {
         return Err(format!(
@@ -61,27 +115,27 @@ async fn decode(name: &str, part: &JsValue) -> Result<ImageBitmap, String> {
             MAX_PIXELS / 1_000_000
         ));
     }
-    drop(bytes);
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     let refused = |error: JsValue| unreadable(name, &web::words(&error));
-    let promise = scope.create_image_bitmap_with_blob(blob).map_err(refused)?;
+    let promise = scope.create_image_bitmap_with_blob(file).map_err(refused)?;
     let bitmap = JsFuture::from(promise).await.map_err(refused)?;
     bitmap.dyn_into().map_err(refused)
 }
 
 fn unreadable(name: &str, why: &str) -> String {
     format!(
-        "“{name}” is not a picture that this browser can open ({why}). PNG, JPEG, WebP and GIF files work."
+        "“{name}” is not a picture that this browser can open ({why}). PNG, JPEG, WebP and GIF files work, and IDX \
+         files as MNIST's."
     )
 }
 
-/// The largest centred square, at [`SIDE`], transparent parts over white: RGBA.
-fn square(bitmap: &ImageBitmap) -> Result<Vec<u8>, JsValue> {
-    let canvas = OffscreenCanvas::new(SIDE, SIDE)?;
+/// The largest centred square, `side` pixels wide, transparent parts over white: RGBA.
+fn square(bitmap: &ImageBitmap, side: u32) -> Result<Vec<u8>, JsValue> {
+    let canvas = OffscreenCanvas::new(side, side)?;
     let context: OffscreenCanvasRenderingContext2d =
         canvas.get_context("2d")?.ok_or("no canvas")?.dyn_into()?;
     let (width, height) = (f64::from(bitmap.width()), f64::from(bitmap.height()));
-    let (edge, side) = (width.min(height), f64::from(SIDE));
+    let (edge, side) = (width.min(height), f64::from(side));
     context.set_fill_style_str("white");
     context.fill_rect(0.0, 0.0, side, side);
     context.draw_image_with_image_bitmap_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(

@@ -347,15 +347,14 @@ fn images(spec: &FitSpec, own: Option<&ImageSet>) -> Result<ImageSet, LabError> 
     let options =
         SourceOptions { size: Some((side, side)), grey: spec.grey.then_some(true), split: None };
     let images = match (spec.many, spec.picture, own) {
-        (Many::Set, ..) | (_, Picture::Fashion(_) | Picture::Own, None) => {
-            builtin::fashion_mnist()?
-        }
-        (_, Picture::Fashion(_), _) => builtin::fashion_mnist()?,
-        (_, Picture::Photo(which), _) => builtin::photo(which, &options)?,
         (_, Picture::Own, Some(own)) => {
-            let shape = [own.height, own.width, own.channels];
-            ImageSet::from_pixels(own.pixels.clone(), shape, &own.source.name, &options)?
+            // Small ones stay as they are.
+            let size = options.size.filter(|_| own.height > side);
+            let count = if spec.many == Many::Set { own.len() } else { 1 };
+            own.clone().first(count, &SourceOptions { size, ..options })?
         }
+        (Many::One | Many::Views(_), Picture::Photo(which), _) => builtin::photo(which, &options)?,
+        _ => builtin::fashion_mnist()?,
     };
     Ok(images)
 }

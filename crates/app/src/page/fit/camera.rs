@@ -65,7 +65,7 @@ pub(super) fn Camera() -> impl IntoView {
         };
         leptos::task::spawn_local(async move {
             if let Ok(bitmap) = JsFuture::from(promise).await {
-                lab.offer("photograph", &bitmap, true);
+                lab.offer("photograph", &bitmap);
             }
         });
     };

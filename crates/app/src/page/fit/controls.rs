@@ -3,7 +3,7 @@
 use super::super::lab::{Lab, lab};
 use super::super::menu::Menu;
 use super::stage::{save_picture, unzoom, zoom};
-use crate::state::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Part, WIDTHS};
+use crate::state::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Part, Picture, WIDTHS};
 use leptos::prelude::*;
 use weightlab_nets::Convention;
 
@@ -30,6 +30,13 @@ pub(super) fn ManyControls() -> impl IntoView {
     let choose = move |many: Many| {
         lab.state.update(|state| state.view.net = 0);
         lab.edit(|fit| fit.many = many);
+    };
+    let whole = move || {
+        let of = match fit(lab, |f| f.picture) {
+            Picture::Own => "your pictures",
+            _ => "64 pictures of Fashion-MNIST",
+        };
+        format!("A network for each of {of}, all at once.")
     };
     let pressed = move |is: fn(Many) -> bool| move || is(kind()).to_string();
     view! {
@@ -69,7 +76,7 @@ pub(super) fn ManyControls() -> impl IntoView {
                 />
             </Show>
             <Show when=move || kind() == Many::Set>
-                <p class="note">"64 pictures of Fashion-MNIST, one network each, all at once."</p>
+                <p class="note">{whole}</p>
             </Show>
         </fieldset>
     }

@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 use wasm_bindgen::JsValue;
+use web_sys::FileList;
 use weightlab_lab::builtin::PHOTOS;
 use weightlab_lab::message::{Finished, Started};
 
@@ -176,12 +177,18 @@ impl Lab {
         }
     }
 
-    /// Hands the worker a picture of the user's: a file or a bitmap. Bitmaps change hands.
-    pub(in crate::page) fn offer(self, name: &str, picture: &JsValue, hand_over: bool) {
-        let parts = Array::of1(picture);
-        let transfer = if hand_over { parts.clone() } else { Array::new() };
-        let request = protocol::Request::Fit(Request::Own { name: name.to_owned() });
-        self.send_with(&request, &parts, &transfer);
+    /// Hands the worker a picture of the user's that is called `name`.
+    pub(in crate::page) fn offer(self, name: &str, bitmap: &JsValue) {
+        let (name, parts) = (name.to_owned(), Array::of1(bitmap));
+        self.send_with(&protocol::Request::Fit(Request::Own { name }), &parts, &parts);
+    }
+
+    /// Hands the worker files of the user's.
+    pub(in crate::page) fn offer_files(self, files: &FileList) {
+        let all: Array =
+            (0..files.length()).filter_map(|i| files.get(i)).map(JsValue::from).collect();
+        let request = protocol::Request::Fit(Request::Own { name: String::new() });
+        self.send_with(&request, &all, &Array::new());
     }
 
     /// Has a screen reader say where the fit is.
@@ -210,6 +217,7 @@ impl Lab {
     /// Puts the networks of the fit, which is over, on the shelf of zoos.
     pub(in crate::page) fn keep(self) {
         let name = match self.state.with_untracked(|state| (state.fit.many, state.fit.picture)) {
+            (Many::Set, Picture::Own) => "my pictures".to_owned(),
             (Many::Set, _) => "clothes".to_owned(),
             (_, Picture::Photo(which)) => PHOTOS.get(which).map_or("photo", |p| p.0).to_owned(),
             (_, Picture::Own) => "my picture".to_owned(),
@@ -270,11 +278,17 @@ impl Lab {
                 fit.going.set(false);
                 self.tell(true, format!("The fit stopped: {}.", failed.what));
             }
-            Reply::OwnReady { .. } => {
+            Reply::OwnReady { count } => {
                 // Also if the picture before was the user's own: it is another one.
                 self.state.update(|state| {
                     state.fit.picture = Picture::Own;
                     state.view.see_all();
+                    state.view.net = 0;
+                    if count > 1 {
+                        state.fit.many = Many::Set;
+                    } else if state.fit.many == Many::Set {
+                        state.fit.many = Many::One;
+                    }
                 });
                 self.begin();
             }

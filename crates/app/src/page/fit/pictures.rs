@@ -9,7 +9,7 @@ use leptos::ev::{dragover, drop, paste};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ClipboardEvent, DragEvent, File, FileList, HtmlCanvasElement, HtmlInputElement};
+use web_sys::{ClipboardEvent, DragEvent, FileList, HtmlCanvasElement, HtmlInputElement};
 use weightlab_lab::builtin::PHOTOS;
 
 /// Where a picture comes from.
@@ -47,10 +47,9 @@ pub(super) fn Pictures() -> impl IntoView {
     let lab = lab();
     let source = RwSignal::new(Source::BuiltIn);
     let take = move |files: Option<FileList>| {
-        if let Some(file) = files.and_then(|files| files.get(0)) {
+        if let Some(files) = files.filter(|files| files.length() > 0) {
             source.set(Source::File);
-            let file: File = file;
-            lab.offer(&file.name(), &file, false);
+            lab.offer_files(&files);
         }
     };
     // Anywhere on the page: nobody aims well with a file in hand.
@@ -73,7 +72,7 @@ pub(super) fn Pictures() -> impl IntoView {
         };
         leptos::task::spawn_local(async move {
             if let Ok(bitmap) = JsFuture::from(promise).await {
-                lab.offer("drawing", &bitmap, true);
+                lab.offer("drawing", &bitmap);
             }
         });
     };
@@ -96,14 +95,15 @@ pub(super) fn Pictures() -> impl IntoView {
                 Source::BuiltIn => view! { <BuiltIn/> }.into_any(),
                 Source::File => view! {
                     <div class="drop">
-                        <p>"Drop or paste a picture anywhere on the page, or"</p>
+                        <p>"Drop or paste pictures anywhere on the page, or"</p>
                         <label class="button">
-                            "Choose a file"
+                            "Choose files"
                             <input
                                 id="file"
                                 class="unseen"
                                 type="file"
-                                accept="image/*"
+                                multiple
+                                accept="image/*,.gz"
                                 on:change=move |event| {
                                     let input = event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok());
                                     if let Some(input) = input {
@@ -114,7 +114,10 @@ pub(super) fn Pictures() -> impl IntoView {
                                 }
                             />
                         </label>
-                        <p class="note">"Its centre square is used. It stays on this device."</p>
+                        <p class="note">
+                            "Of each the centre square is used; several become a set, and so does an IDX file as MNIST’s (with \
+                             its labels, if you give both). They stay on this device."
+                        </p>
                     </div>
                 }.into_any(),
                 Source::Camera => view! { <Camera/> }.into_any(),
