@@ -4,7 +4,6 @@ use super::model::Tested;
 use crate::page::lab::{Lab, lab};
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
-use std::sync::Arc;
 
 /// The names of the classes.
 pub(super) fn classes(lab: Lab) -> Vec<String> {
@@ -54,27 +53,32 @@ pub(super) fn Confusion() -> impl IntoView {
         event.prevent_default();
         model.cell.set(next);
     };
-    let body = move |tested: Arc<Tested>| {
+    let row_of = move |row: usize| {
+        let tested = model.tested.get()?;
+        tested.score.confusion.get(row).cloned()
+    };
+    // Cells stay, and only what is in them changes: an epoch may end several times a second.
+    let body = move || {
         let names = classes(lab);
-        let rows = tested.score.confusion.clone().into_iter().enumerate();
-        rows.map(|(row, counts)| {
-            let cells = counts.iter().enumerate().map(|(column, &count)| {
+        let rows = names.into_iter().enumerate().map(|(row, name)| {
+            let counts = Memo::new(move |_| row_of(row).unwrap_or_default());
+            let cells = (0..classes(lab).len()).map(|column| {
                 let cell = [row, column];
+                let count = move || counts.with(|counts| counts.get(column).copied().unwrap_or(0));
+                let shade = move || counts.with(|all| shade(count(), all, row == column));
                 view! {
                     <td
                         class:chosen=move || chosen(cell)
-                        style:background=shade(count, &counts, row == column)
+                        style:background=shade
                         on:click=move |_| model.cell.set(Some(cell))
                     >
-                        {(count > 0).then_some(count)}
+                        {move || Some(count()).filter(|count| *count > 0)}
                     </td>
                 }
             });
-            view! {
-                <tr><th scope="row">{name(&names, row)}</th>{cells.collect_view()}</tr>
-            }
-        })
-        .collect_view()
+            view! { <tr><th scope="row">{name}</th>{cells.collect_view()}</tr> }
+        });
+        rows.collect_view()
     };
     let said = move || {
         let names = classes(lab);
@@ -115,7 +119,7 @@ pub(super) fn Confusion() -> impl IntoView {
                             }).collect_view()}
                         </tr>
                     </thead>
-                    <tbody>{move || model.tested.get().map(body)}</tbody>
+                    <tbody>{body}</tbody>
                 </table>
             </div>
             <p class="note">

@@ -222,13 +222,6 @@ pub(super) fn ViewControls() -> impl IntoView {
                 />
                 <output for="zoom">{move || format!("{:.1}×", 1.0 / view().size)}</output>
                 <button type="button" on:click=move |_| unzoom(lab)>"Whole"</button>
-                <button
-                    type="button"
-                    title="Save what the network draws, as finely as the screen shows it"
-                    on:click=move |_| save_picture()
-                >
-                    "Save PNG"
-                </button>
             </div>
             {switch(
                 "only at the pixels",
@@ -245,6 +238,14 @@ pub(super) fn ViewControls() -> impl IntoView {
                 other=|_: Palette| String::new()
                 set=move |palette: Palette| lab.state.update(|state| state.view.palette = palette)
             />
+            <button
+                type="button"
+                class="save"
+                title="Save what the network draws, as finely as the screen shows it"
+                on:click=move |_| save_picture()
+            >
+                "Save PNG"
+            </button>
             <p class="note">
                 "A network has no pixels: zoom in to look between them, or out to see what it makes of the world \
                  beyond the frame. Drag to move."
