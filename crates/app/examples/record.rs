@@ -10,7 +10,7 @@ use weightlab_app::state::{ClassifySpec, FitSpec, Many, MixSpec, Picture};
 use weightlab_data::{DirStore, ImageSet, MemStore, SourceOptions, Split};
 use weightlab_gpu::{Gpu, OpenOptions};
 use weightlab_lab::FitJob;
-use weightlab_lab::builtin::{PHOTOS, fashion_mnist, photo, zoo};
+use weightlab_lab::builtin::{PICTURES, fashion_mnist, picture, zoo};
 use weightlab_lab::path::{PathOptions, path};
 use weightlab_lab::picture::to_pixels;
 use weightlab_lab::train::{Classifier, Training};
@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         for number in CLOTHES {
             record(&gpu, Picture::Fashion(number), fashion_mnist()?).await?;
         }
-        for which in 0..PHOTOS.len() {
-            record(&gpu, Picture::Photo(which), photo(which, &SourceOptions::default())?).await?;
+        for which in 0..PICTURES.len() {
+            record(&gpu, Picture::Named(which), picture(which, &SourceOptions::default())?).await?;
         }
         lesson_learning(&gpu).await?;
         lesson_many(&gpu).await?;

@@ -3,7 +3,7 @@
 //! A recording is a strip of squares: the target, then what the network drew after each of [`STEPS`].
 
 use crate::state::Picture;
-use weightlab_lab::builtin::PHOTOS;
+use weightlab_lab::builtin::PICTURES;
 
 /// Updates at which the network was drawn.
 pub const STEPS: [u32; 8] = [0, 3, 10, 30, 60, 120, 250, 500];
@@ -17,7 +17,9 @@ pub fn file(picture: Picture) -> Option<String> {
         Picture::Fashion(number) => {
             CLOTHES.contains(&number).then(|| format!("recorded/fashion-{number}.webp"))
         }
-        Picture::Photo(which) => PHOTOS.get(which).map(|(name, _)| format!("recorded/{name}.webp")),
+        Picture::Named(which) => {
+            PICTURES.get(which).map(|(name, _)| format!("recorded/{name}.webp"))
+        }
         Picture::Own => None,
     }
 }

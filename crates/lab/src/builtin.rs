@@ -21,28 +21,68 @@ pub fn fashion_mnist() -> Result<ImageSet, SourceError> {
     Ok(images)
 }
 
-/// The photographs that come with the program: a name, and one for people.
-pub const PHOTOS: [(&str, &str); 2] = [("astronaut", "Astronaut"), ("camera", "Cameraman")];
+/// The pictures that come with the program, clothes apart: a name, and one for people.
+pub const PICTURES: [(&str, &str); 4] = [
+    ("astronaut", "Astronaut"),
+    ("camera", "Cameraman"),
+    ("rings", "Rings: the sine of a distance"),
+    ("star", "Signed distance from a star"),
+];
 
-/// Pixels as they are, so that the page needs no decoder for them.
-const PHOTO_PIXELS: [&[u8]; 2] = [
+/// Pixels of the photographs, as they are, so that the page needs no decoder for them.
+const PHOTOS: [&[u8]; 2] = [
     include_bytes!("../../../testdata/photos/astronaut-64.rgb"),
     include_bytes!("../../../testdata/photos/camera-64.grey"),
 ];
 
-/// Their height and width.
-const PHOTO_SIDE: usize = 64;
+/// Height and width of [`PICTURES`].
+const SIDE: usize = 64;
 
-/// One of [`PHOTOS`], 64x64 unless `options` says otherwise: Eileen Collins (NASA, public domain) in colour, and
-/// a photographer (Lav Varshney, CC0) in grey.
+/// One of [`PICTURES`], 64x64 unless `options` says otherwise: Eileen Collins (NASA, public domain) in colour, a photographer
+/// (Lav Varshney, CC0) in grey, and two formulas.
 ///
 /// # Errors
-/// A size that cannot be made. A number beyond the last photograph is the last one.
-pub fn photo(which: usize, options: &SourceOptions) -> Result<ImageSet, SourceError> {
-    let which = which.min(PHOTOS.len() - 1);
-    let pixels = PHOTO_PIXELS[which];
-    let shape = [PHOTO_SIDE, PHOTO_SIDE, pixels.len() / PHOTO_SIDE.pow(2)];
-    ImageSet::from_pixels(pixels.to_vec(), shape, vec![PHOTOS[which].0.to_owned()], options)
+/// A size that cannot be made. A number beyond the last picture is the last one.
+pub fn picture(which: usize, options: &SourceOptions) -> Result<ImageSet, SourceError> {
+    let which = which.min(PICTURES.len() - 1);
+    let pixels = match (PHOTOS.get(which), which) {
+        (Some(pixels), _) => pixels.to_vec(),
+        (None, 2) => drawn(rings),
+        (None, _) => drawn(|x, y| 0.5 - star(x, y)),
+    };
+    let shape = [SIDE, SIDE, pixels.len() / SIDE.pow(2)];
+    ImageSet::from_pixels(pixels, shape, vec![PICTURES[which].0.to_owned()], options)
+}
+
+/// Brightness from 0 to 1 at the centres of the pixels, x to the right and y down, both from -1 to 1.
+fn drawn(brightness: impl Fn(f64, f64) -> f64) -> Vec<u8> {
+    let at = |i: usize| (2 * i + 1) as f64 / SIDE as f64 - 1.0;
+    let pixels = (0..SIDE * SIDE).map(|i| brightness(at(i % SIDE), at(i / SIDE)));
+    pixels.map(|b| (255.0 * b.clamp(0.0, 1.0)).round() as u8).collect()
+}
+
+/// Rings around the middle, each 0.25 wide.
+fn rings(x: f64, y: f64) -> f64 {
+    0.5 + 0.5 * (8.0 * std::f64::consts::PI * x.hypot(y)).sin()
+}
+
+/// Signed distance from a star with five points on the circle of radius 0.8 and its notches at 0.35: below 0 within.
+fn star(x: f64, y: f64) -> f64 {
+    use std::f64::consts::PI;
+    let corner = |i: usize| {
+        let (radius, angle) = (if i % 2 == 0 { 0.8 } else { 0.35 }, PI * i as f64 / 5.0);
+        [radius * angle.sin(), -radius * angle.cos()]
+    };
+    let (mut nearest, mut inside) = (f64::INFINITY, false);
+    for i in 0..10 {
+        let ([ax, ay], [bx, by]) = (corner(i), corner(i + 1));
+        let (ex, ey, px, py) = (bx - ax, by - ay, x - ax, y - ay);
+        let along = ((px * ex + py * ey) / (ex * ex + ey * ey)).clamp(0.0, 1.0);
+        nearest = nearest.min((px - along * ex).hypot(py - along * ey));
+        // A ray to the right crosses an odd number of edges from within.
+        inside ^= (ay > y) != (by > y) && x < ax + ex * (y - ay) / ey;
+    }
+    if inside { -nearest } else { nearest }
 }
 
 /// The files of a zoo in `testdata/zoo`.
@@ -81,6 +121,36 @@ mod tests {
     use pollster::block_on;
     use weightlab_nets::{image_grid, reference};
 
+    /// Grey level at a pixel.
+    fn at(set: &ImageSet, x: usize, y: usize) -> i32 {
+        i32::from(set.image(0)[y * SIDE + x])
+    }
+
+    #[test]
+    fn formulas_draw_what_they_say() {
+        let named = |name: &str| {
+            let which = PICTURES.iter().position(|(n, _)| *n == name).unwrap();
+            picture(which, &SourceOptions::default()).unwrap()
+        };
+        let (star, rings) = (named("star"), named("rings"));
+        // Within the star it is brighter than half, beyond it darker, and grey 127.5 is its outline.
+        assert!(at(&star, 32, 32) > 180 && at(&star, 32, 12) > 128);
+        assert!(at(&star, 0, 0) < 20 && at(&star, 20, 12) < 127);
+        for y in 0..SIDE {
+            for x in 0..SIDE - 1 {
+                assert_eq!(at(&star, x, y), at(&star, SIDE - 1 - x, y), "left is right");
+                // No distance changes by more than the way that was made: two 64ths of 255, and rounding.
+                assert!((at(&star, x, y) - at(&star, x + 1, y)).abs() <= 9, "at {x}, {y}");
+                assert_eq!(at(&rings, x, y), at(&rings, y, x), "rings are round");
+            }
+        }
+        // From the middle to the right edge, four rings of which each goes up and down.
+        let row: Vec<i32> = (32..SIDE).map(|x| at(&rings, x, 32)).collect();
+        let crossings = row.windows(2).filter(|w| (w[0] > 127) != (w[1] > 127)).count();
+        assert_eq!(crossings, 7);
+        assert_eq!(picture(9, &SourceOptions::default()).unwrap(), star, "the last one");
+    }
+
     /// The zoos are whole, of every class, and draw what they should, evaluated without a GPU.
     #[test]
     fn the_networks_draw_the_images() {
@@ -116,7 +186,7 @@ mod tests {
         // The first test image of Fashion-MNIST is an ankle boot.
         assert_eq!(images.class_names[images.label(0) as usize], "Ankle boot");
         let shape = |which, options| {
-            let images = photo(which, &options).unwrap();
+            let images = picture(which, &options).unwrap();
             (images.height, images.width, images.channels)
         };
         assert_eq!(shape(0, SourceOptions::default()), (64, 64, 3));

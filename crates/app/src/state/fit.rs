@@ -2,7 +2,7 @@
 
 use super::table::{Choice, Codec, Fields, OrNone, Real, SWITCH, Whole};
 use serde::{Deserialize, Serialize};
-use weightlab_lab::builtin::PHOTOS;
+use weightlab_lab::builtin::PICTURES;
 use weightlab_lab::view::Window;
 use weightlab_lab::{FitOptions, fit::default_dims};
 use weightlab_nets::{Activation, Convention, FitSettings, MAX_LAYERS, MAX_WIDTH, Mlp, MlpError};
@@ -10,7 +10,7 @@ use weightlab_nets::{Activation, Convention, FitSettings, MAX_LAYERS, MAX_WIDTH,
 /// Pictures of Fashion-MNIST that come with the page.
 pub(super) const FASHION: u32 = 64;
 
-/// Sides in pixels that photographs and own pictures can be reduced to.
+/// Sides in pixels that pictures other than clothes can be brought to.
 pub const SIDES: [u32; 6] = [16, 28, 32, 48, 64, 96];
 
 /// Widths offered for hidden layers; an address may name any.
@@ -27,8 +27,8 @@ pub const MAX_HIDDEN: usize = 4;
 pub enum Picture {
     /// One of the built-in pictures of clothes.
     Fashion(u32),
-    /// One of the built-in photographs ([`PHOTOS`]).
-    Photo(usize),
+    /// One of the other built-in pictures ([`PICTURES`]).
+    Named(usize),
     /// A file, a photograph just taken or a drawing; only the worker has it.
     Own,
 }
@@ -50,18 +50,18 @@ impl Codec<Picture> for Pictures {
         if text == "own" {
             return Some(Picture::Own);
         }
-        PHOTOS.iter().position(|(name, _)| *name == text).map(Picture::Photo)
+        PICTURES.iter().position(|(name, _)| *name == text).map(Picture::Named)
     }
     fn write(&self, value: &Picture) -> String {
         match value {
             Picture::Fashion(number) => format!("fashion:{number}"),
-            Picture::Photo(which) => PHOTOS.get(*which).map_or("", |(name, _)| name).to_owned(),
+            Picture::Named(which) => PICTURES.get(*which).map_or("", |(name, _)| name).to_owned(),
             Picture::Own => "own".to_owned(),
         }
     }
     fn expected(&self) -> String {
-        let photos: Vec<_> = PHOTOS.iter().map(|(name, _)| *name).collect();
-        format!("fashion:0 to fashion:{}, {}", FASHION - 1, photos.join(" or "))
+        let named: Vec<_> = PICTURES.iter().map(|(name, _)| *name).collect();
+        format!("fashion:0 to fashion:{}, {}", FASHION - 1, named.join(" or "))
     }
 }
 
@@ -122,9 +122,9 @@ const CONVENTIONS: Choice<Convention> =
 pub struct FitSpec {
     /// What the network is to become.
     pub picture: Picture,
-    /// Side in pixels to which photographs and own pictures are reduced.
+    /// Side in pixels to which pictures other than clothes are brought.
     pub side: u32,
-    /// Whether photographs and own pictures are made grey.
+    /// Whether pictures other than clothes are made grey.
     pub grey: bool,
     /// How many networks.
     pub many: Many,

@@ -302,7 +302,7 @@ mod tests {
         (state.bench, state.zoo) = (Bench::Zoo, "my zoo (2)".to_owned());
         state.hide = vec![Part::Network, Part::Device];
         state.fit = FitSpec {
-            picture: Picture::Photo(1),
+            picture: Picture::Named(1),
             side: 48,
             grey: true,
             many: Many::Views(16),

@@ -353,7 +353,9 @@ fn images(spec: &FitSpec, own: Option<&ImageSet>) -> Result<ImageSet, LabError> 
             let count = if spec.many == Many::Set { own.len() } else { 1 };
             own.clone().first(count, &SourceOptions { size, ..options })?
         }
-        (Many::One | Many::Views(_), Picture::Photo(which), _) => builtin::photo(which, &options)?,
+        (Many::One | Many::Views(_), Picture::Named(which), _) => {
+            builtin::picture(which, &options)?
+        }
         _ => builtin::fashion_mnist()?,
     };
     Ok(images)

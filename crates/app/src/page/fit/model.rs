@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use wasm_bindgen::JsValue;
 use web_sys::FileList;
-use weightlab_lab::builtin::PHOTOS;
+use weightlab_lab::builtin::PICTURES;
 use weightlab_lab::message::{Finished, Started};
 
 /// Points of the curve that are kept; beyond that every other one goes.
@@ -219,7 +219,7 @@ impl Lab {
         let name = match self.state.with_untracked(|state| (state.fit.many, state.fit.picture)) {
             (Many::Set, Picture::Own) => "my pictures".to_owned(),
             (Many::Set, _) => "clothes".to_owned(),
-            (_, Picture::Photo(which)) => PHOTOS.get(which).map_or("photo", |p| p.0).to_owned(),
+            (_, Picture::Named(which)) => PICTURES.get(which).map_or("picture", |p| p.0).to_owned(),
             (_, Picture::Own) => "my picture".to_owned(),
             (_, Picture::Fashion(_)) => {
                 let name = self.fit.target.with_untracked(|t| t.as_ref()?.names.first().cloned());

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ClipboardEvent, DragEvent, FileList, HtmlCanvasElement, HtmlInputElement};
-use weightlab_lab::builtin::PHOTOS;
+use weightlab_lab::builtin::PICTURES;
 
 /// Where a picture comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -165,11 +165,11 @@ pub(super) fn Pictures() -> impl IntoView {
 #[component]
 fn BuiltIn() -> impl IntoView {
     let lab = lab();
-    let photos = (0..PHOTOS.len()).map(|i| (Picture::Photo(i), PHOTOS[i].1));
+    let named = (0..PICTURES.len()).map(|i| (Picture::Named(i), PICTURES[i].1));
     let clothes = CLOTHES.iter().zip(NAMES).map(|(&number, name)| (Picture::Fashion(number), name));
     view! {
         <div class="thumbs" role="group" aria-label="Built-in pictures">
-            {clothes.chain(photos).map(|(picture, name)| view! {
+            {clothes.chain(named).map(|(picture, name)| view! {
                 <button
                     type="button"
                     aria-label=name
