@@ -135,7 +135,7 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     const page = use(await open(browser, `${site.url}#omega=banana&seed=3&nonsense=1`));
     await page.getByText('The address has “omega=banana”').waitFor();
     await page.getByText('The address has “nonsense”').waitFor();
-    for (const _ of [1, 2]) await page.getByLabel('Dismiss this message').first().click();
+    await page.getByLabel('Dismiss this message').click();
     await page.getByRole('button', { name: 'File', exact: true }).click();
     const choose = (file) => page.locator('#file').setInputFiles(file);
 
@@ -177,7 +177,7 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
       await page.mouse.up();
     });
     await page.waitForFunction(() => location.hash.includes('pic=own'));
-    await page.keyboard.press('Space');
+    // A drawing is fitted at once.
     await atLeast(page, '#step-count', 20);
   });
 

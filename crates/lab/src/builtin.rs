@@ -70,7 +70,7 @@ fn rings(x: f64, y: f64) -> f64 {
 fn star(x: f64, y: f64) -> f64 {
     use std::f64::consts::PI;
     let corner = |i: usize| {
-        let (radius, angle) = (if i % 2 == 0 { 0.8 } else { 0.35 }, PI * i as f64 / 5.0);
+        let (radius, angle) = (if i.is_multiple_of(2) { 0.8 } else { 0.35 }, PI * i as f64 / 5.0);
         [radius * angle.sin(), -radius * angle.cos()]
     };
     let (mut nearest, mut inside) = (f64::INFINITY, false);

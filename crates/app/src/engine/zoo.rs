@@ -15,7 +15,7 @@ use web_sys::File;
 use weightlab_data::{FileFormat, ImportOptions, MemStore, export_file, import_files};
 use weightlab_gpu::Gpu;
 use weightlab_lab::message::Failed;
-use weightlab_lab::meter::bytes_text;
+use weightlab_lab::meter::{bytes_text, networks_text};
 use weightlab_lab::view::{self, Window};
 
 /// Side in pixels of the pictures that networks without images are shown by.
@@ -130,7 +130,7 @@ async fn import(parts: &Array, tools: &mut Tools<'_>) -> Result<(), String> {
         ));
     }
     if report.unlabelled > 0 {
-        notes.push(format!("{} networks have no class.", report.unlabelled));
+        notes.push(format!("Without a class: {}.", networks_text(report.unlabelled)));
     }
     tell(&tools.port, Reply::Imported { name, nets: report.nets, notes });
     Ok(())

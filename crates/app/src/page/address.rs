@@ -64,9 +64,7 @@ pub(super) fn follow(lab: Lab) {
         }
         lab.go_to(state);
         written.set_value(place());
-        for problem in problems {
-            lab.tell(true, problem);
-        }
+        lab.tell_problems(&problems);
     });
     on_cleanup(move || listening.remove());
 }

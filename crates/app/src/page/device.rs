@@ -67,8 +67,10 @@ pub(super) fn DeviceButton() -> impl IntoView {
 #[component]
 pub(super) fn MissingGpu() -> impl IntoView {
     let lab = lab();
+    // In a lesson it would stand between the text and what the text is about.
+    let shown = move || lab.state.with(|state| state.lesson.is_none());
     move || {
-        missing(lab).map(|advice| {
+        missing(lab).filter(|_| shown()).map(|advice| {
             let retry = lab.gpu.with_untracked(|gpu| !matches!(gpu, Gpu::Missing(NoGpu::NoWorker(_))));
             view! {
                 <section class="missing" id="missing" aria-labelledby="missing-title">

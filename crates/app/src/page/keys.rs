@@ -75,7 +75,10 @@ fn takes(event: &KeyboardEvent, key: &str) -> bool {
         "INPUT" if kind == "range" => key.starts_with("Arrow"),
         "INPUT" if kind == "checkbox" || kind == "radio" => key == " " || key.starts_with("Arrow"),
         "INPUT" => true,
-        "BUTTON" | "SUMMARY" | "A" => key == " ",
+        // Who pressed one with the mouse means the bench with the next key.
+        "BUTTON" | "SUMMARY" | "A" => {
+            key == " " && element.matches(":focus-visible").unwrap_or(true)
+        }
         _ => false,
     }
 }

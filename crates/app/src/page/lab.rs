@@ -13,6 +13,7 @@ use crate::state::{Lesson, State};
 use crate::web;
 use js_sys::Array;
 use leptos::prelude::*;
+use std::time::Duration;
 use weightlab_lab::check::{Case, Summary};
 
 /// What is known of the GPU.
@@ -37,6 +38,9 @@ pub(super) enum Gpu {
 
 /// Notices that are shown at a time; older ones make room.
 const MOST_NOTICES: usize = 5;
+
+/// For how long good news are shown: long enough to read them twice.
+const GOOD_NEWS: Duration = Duration::from_secs(30);
 
 /// Something to tell the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +91,8 @@ pub(super) struct Lab {
     pub classify: ClassifyModel,
     /// The zoo that benches take networks from.
     pub zoo: ZooModel,
+    /// How many notices there were.
+    told: StoredValue<u32>,
     wire: StoredValue<Option<Wire>, LocalStorage>,
 }
 
@@ -105,13 +111,12 @@ impl Lab {
             checked: RwSignal::new(Checked::default()),
             speed: RwSignal::new(None),
             said: RwSignal::new(String::new()),
+            told: StoredValue::new(0),
             wire: StoredValue::new_local(None),
         };
         let wire = Wire::open(move |incoming| lab.take(incoming));
         lab.wire.set_value(Some(wire));
-        for problem in problems {
-            lab.tell(true, problem);
-        }
+        lab.tell_problems(&problems);
         lab.send(&Request::Open);
         lab.start_fit();
         lab.start_zoo();
@@ -180,7 +185,7 @@ impl Lab {
     pub(super) fn coming(self, coming: &str) -> String {
         match self.gpu.get() {
             Gpu::Missing(_) => {
-                "There is no GPU here to compute this with; “Device” says why. The lessons show \
+                "There is no GPU here to compute this with; “No GPU” above says why. The lessons show \
                                 recordings of it."
                     .to_owned()
             }
@@ -190,13 +195,24 @@ impl Lab {
 
     /// Tells the user something.
     pub(super) fn tell(self, bad: bool, text: String) {
+        let id = self.told.get_value();
+        self.told.set_value(id + 1);
+        if !bad {
+            set_timeout(move || self.dismiss(id), GOOD_NEWS);
+        }
         self.notices.update(|notices| {
             notices.retain(|notice| notice.text != text);
-            let id = notices.iter().map(|notice| notice.id + 1).max().unwrap_or(0);
             notices.push(Notice { id, bad, text });
             let old = notices.len().saturating_sub(MOST_NOTICES);
             notices.drain(..old);
         });
+    }
+
+    /// Tells what is wrong with an address: all of it at once.
+    pub(super) fn tell_problems(self, problems: &[String]) {
+        if !problems.is_empty() {
+            self.tell(true, problems.join("\n"));
+        }
     }
 
     /// Takes a notice away.
@@ -225,7 +241,7 @@ impl Lab {
             }
             Reply::NoGpu(cause) => self.gpu.set(Gpu::Missing(in_page(cause))),
             Reply::Lost { why, step, training } => {
-                self.suspend_fit();
+                self.suspend_fit(step);
                 self.suspend_training();
                 self.checked.update(|checked| checked.running = false);
                 self.gpu.set(Gpu::Lost { why, step, training });

@@ -118,6 +118,8 @@ pub enum Reply {
     OwnReady {
         /// How many.
         count: u32,
+        /// How many more there were, which are left out.
+        left_out: u32,
     },
     /// It could not be read.
     OwnRefused {

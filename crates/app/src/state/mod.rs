@@ -158,6 +158,10 @@ impl Codec<Vec<Part>> for Parts {
     fn read(&self, text: &str) -> Option<Vec<Part>> {
         text.split(',').filter(|name| !name.is_empty()).map(|name| PARTS.read(name)).collect()
     }
+    fn saved(&self, text: &str) -> Option<Vec<Part>> {
+        let known: Vec<Part> = text.split(',').filter_map(|name| PARTS.read(name)).collect();
+        (!known.is_empty()).then_some(known)
+    }
     fn write(&self, value: &Vec<Part>) -> String {
         value.iter().map(|part| PARTS.write(part)).collect::<Vec<_>>().join(",")
     }
@@ -260,7 +264,7 @@ impl State {
         if state.fit.picture == Picture::Own {
             state.fit.picture = Picture::default();
             reader.problem(
-                "This link was made with the sender's own picture, which never left their machine; \
+                "This address is of an own picture, which is only in the tab that it was made in; \
                  a built-in one is shown instead."
                     .to_owned(),
             );
@@ -390,6 +394,10 @@ mod tests {
         // One bad value does not spoil the others.
         let (state, problems) = State::from_fragment("omega=12&rate=oops&seed=7");
         assert_eq!((state.fit.omega, state.fit.seed, problems.len()), (12.0, 7, 1));
+        // Nor does a bad word show what other words hide.
+        let (state, problems) = State::from_fragment("hide=everything,tabs,share");
+        assert_eq!(state.hide, [Part::Tabs, Part::Share]);
+        assert!(problems[0].ends_with("; tabs,share is used instead."), "{problems:?}");
         // Nor does a long one fill the page.
         let long = format!("seed={}", "9".repeat(100_000));
         assert!(State::from_fragment(&long).1[0].len() < 200);

@@ -10,6 +10,10 @@ pub trait Codec<T> {
     fn read(&self, text: &str) -> Option<T>;
     /// The text.
     fn write(&self, value: &T) -> String;
+    /// What can be saved of nonsense, instead of the usual value.
+    fn saved(&self, _text: &str) -> Option<T> {
+        None
+    }
     /// What is possible, as the end of "... has to be".
     fn expected(&self) -> String;
 }
@@ -206,15 +210,17 @@ impl Fields for Reader {
             if let Some(read) = codec.read(text) {
                 *value = read;
             } else {
+                let saved = codec.saved(text);
                 self.problems.push(format!(
                     "The address has “{key}={}”, but {key} has to be {}; {} is used instead.",
                     shortened(text),
                     codec.expected(),
-                    match codec.write(usual) {
+                    match codec.write(saved.as_ref().unwrap_or(usual)) {
                         text if text.is_empty() => "the usual value".to_owned(),
                         text => text,
                     }
                 ));
+                saved.into_iter().for_each(|saved| *value = saved);
             }
         }
     }

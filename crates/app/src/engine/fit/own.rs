@@ -11,7 +11,7 @@ use web_sys::{
     DedicatedWorkerGlobalScope, File, ImageBitmap, OffscreenCanvas,
     OffscreenCanvasRenderingContext2d,
 };
-use weightlab_data::{ImageSet, MAX_PIXELS, SourceOptions};
+use weightlab_data::{ImageSet, MAX_PIXELS, SourceError, SourceOptions};
 
 /// Largest file that is looked into, in bytes.
 const MAX_BYTES: f64 = 64e6;
@@ -26,8 +26,9 @@ const IDX: [u8; 3] = [0, 0, 8];
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads files (`File`) or one picture that is decoded already (`ImageBitmap`, which is called `name`). Of each its centre square,
-/// grey if none has colour; or the images of an IDX file, with its labels if they come along. Of many the first [`MOST`].
-pub(super) async fn read(name: &str, parts: &Array) -> Result<ImageSet, String> {
+/// grey if none has colour; or the images of an IDX file, with its labels if they come along. Of many the first [`MOST`];
+/// beside them, how many that leaves out.
+pub(super) async fn read(name: &str, parts: &Array) -> Result<(ImageSet, usize), String> {
     let mut files = Vec::new();
     for part in parts.iter().take(MOST) {
         let bitmap = match part.dyn_into::<ImageBitmap>() {
@@ -39,7 +40,7 @@ pub(super) async fn read(name: &str, parts: &Array) -> Result<ImageSet, String> 
                 continue;
             }
         };
-        return squares(vec![(name.to_owned(), bitmap)]);
+        return Ok((squares(vec![(name.to_owned(), bitmap)])?, 0));
     }
     let is_idx = |bytes: &[u8]| bytes.starts_with(&GZIP) || bytes.starts_with(&IDX);
     if !files.is_empty() && files.iter().all(|(_, bytes, _)| is_idx(bytes)) {
@@ -49,24 +50,25 @@ pub(super) async fn read(name: &str, parts: &Array) -> Result<ImageSet, String> 
     for (name, bytes, file) in &files {
         bitmaps.push((name.clone(), decode(name, bytes, file).await?));
     }
-    squares(bitmaps)
+    Ok((squares(bitmaps)?, (parts.length() as usize).saturating_sub(MOST)))
 }
 
 /// The images of an IDX file; a second file, before or after it, has their labels.
-fn idx(files: &[(String, Vec<u8>, File)]) -> Result<ImageSet, String> {
+fn idx(files: &[(String, Vec<u8>, File)]) -> Result<(ImageSet, usize), String> {
     let read = |images: usize, labels: Option<usize>| {
         let file =
             |i: usize| files.get(i).map(|(name, bytes, _)| (name.as_str(), bytes.as_slice()));
         let images = file(images).unwrap_or_default();
         let usual = SourceOptions::default();
         let set = ImageSet::from_idx_bytes(images, labels.and_then(file), None, &usual)?;
-        set.first(MOST, &usual)
+        let left_out = set.len().saturating_sub(MOST);
+        Ok((set.first(MOST, &usual)?, left_out))
     };
     let set = match files.len() {
         1 => read(0, None),
         _ => read(0, Some(1)).or_else(|_| read(1, Some(0))),
     };
-    set.map_err(|error| error.to_string())
+    set.map_err(|error: SourceError| error.to_string())
 }
 
 /// The centre squares of pictures.
@@ -123,6 +125,10 @@ async fn decode(name: &str, bytes: &[u8], file: &File) -> Result<ImageBitmap, St
 }
 
 fn unreadable(name: &str, why: &str) -> String {
+    let networks = [".pth", ".pt", ".safetensors", ".npz", ".zip"];
+    if networks.iter().any(|end| name.to_lowercase().ends_with(end)) {
+        return format!("“{name}” is no picture. If it holds networks, drop it on the Zoo bench.");
+    }
     format!(
         "“{name}” is not a picture that this browser can open ({why}). PNG, JPEG, WebP and GIF files work, and IDX \
          files as MNIST's."

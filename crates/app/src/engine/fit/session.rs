@@ -24,6 +24,9 @@ const SLOW: Duration = Duration::from_millis(120);
 /// Time between two checkpoints: what a lost device costs.
 const CHECKPOINT: Duration = Duration::from_secs(2);
 
+/// Steps at the beginning that are done few at a time.
+const EARLY: u32 = 100;
+
 /// One fit.
 pub(super) struct Session {
     run: u32,
@@ -233,6 +236,11 @@ impl Session {
             self.gait = Gait::Paused;
             return Ok(());
         };
+        if self.gait == Gait::Running && !look.slow {
+            // What a network learns first it learns within a few steps, and they are to be seen.
+            let now = job.steps_now().unwrap_or(0);
+            job.limit_steps((now < EARLY).then_some(1 + now / 8));
+        }
         let run = self.run;
         self.stale = true;
         loop {

@@ -139,7 +139,7 @@ pub(super) fn Seen() -> impl IntoView {
         </Show>
         <p class="note">
             {move || format!("f is the network before, f′ the one after, both asked at {} points.", points())}
-            " Outputs go from 0 (black) to 1 (white) in most zoos. g moves a point as the operation says."
+            " Outputs go from 0 (black) to 1 (white) in most zoos. Where the operation moves the picture, g moves a point so."
         </p>
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn Chart() -> impl IntoView {
     view! {
         <Plot
             title="Loss"
-            note="mean squared error, at every step"
+            note="mean squared error"
             said=Signal::derive(said)
             left=labels(loss)
             right=labels(|db| format!("{db} dB"))

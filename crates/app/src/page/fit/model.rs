@@ -177,8 +177,35 @@ impl Lab {
         }
     }
 
-    /// Hands the worker a picture of the user's that is called `name`.
+    /// The picture of the network that is looked at.
+    pub(in crate::page) fn shown_picture(self) -> Picture {
+        self.state.with(|state| match (state.fit.many, state.fit.picture) {
+            (Many::Set, Picture::Fashion(_) | Picture::Named(_)) => {
+                Picture::Fashion(state.view.net)
+            }
+            (_, picture) => picture,
+        })
+    }
+
+    /// Fits a built-in picture; where the whole set of clothes is fitted, looks at it.
+    pub(in crate::page) fn choose_picture(self, picture: Picture) {
+        let whole = self.state.with_untracked(|state| {
+            state.fit.many == Many::Set && state.fit.picture != Picture::Own
+        });
+        match picture {
+            Picture::Fashion(number) if whole => self.state.update(|s| s.view.net = number),
+            _ => self.edit(|fit| {
+                fit.picture = picture;
+                if fit.many == Many::Set {
+                    fit.many = Many::One;
+                }
+            }),
+        }
+    }
+
+    /// Hands the worker a picture of the user's that is called `name`, and has it fitted at once.
     pub(in crate::page) fn offer(self, name: &str, bitmap: &JsValue) {
+        self.fit.going.set(true);
         let (name, parts) = (name.to_owned(), Array::of1(bitmap));
         self.send_with(&protocol::Request::Fit(Request::Own { name }), &parts, &parts);
     }
@@ -239,8 +266,11 @@ impl Lab {
         }
     }
 
-    /// The GPU is gone.
-    pub(in crate::page) fn suspend_fit(self) {
+    /// The GPU is gone, and with it what was done since `kept`.
+    pub(in crate::page) fn suspend_fit(self, kept: Option<u32>) {
+        if let (Some(step), Some(frame)) = (kept, self.fit.frame.get_untracked()) {
+            self.fit.frame.set(Some(Arc::new(Frame { step, ..(*frame).clone() })));
+        }
         self.fit.was_going.set(self.fit.going.get_untracked());
         self.fit.going.set(false);
     }
@@ -278,7 +308,11 @@ impl Lab {
                 fit.going.set(false);
                 self.tell(true, format!("The fit stopped: {}.", failed.what));
             }
-            Reply::OwnReady { count } => {
+            Reply::OwnReady { count, left_out } => {
+                if left_out > 0 {
+                    let all = count + left_out;
+                    self.tell(false, format!("Of {all} pictures the first {count} are taken."));
+                }
                 // Also if the picture before was the user's own: it is another one.
                 self.state.update(|state| {
                     state.fit.picture = Picture::Own;

@@ -124,7 +124,7 @@ pub(super) fn Pictures() -> impl IntoView {
                 Source::Draw => view! {
                     <Pad
                         drawn=hand_over
-                        note="Draw a digit, a letter, a face: each stroke begins a new fit."
+                        note="Draw a digit, a letter, a face: each stroke begins a new fit, which runs at once."
                     />
                 }.into_any(),
             }}
@@ -174,10 +174,8 @@ fn BuiltIn() -> impl IntoView {
                     type="button"
                     aria-label=name
                     title=name
-                    aria-pressed=move || {
-                        lab.state.with(|state| state.fit.picture == picture).to_string()
-                    }
-                    on:click=move |_| lab.edit(|fit| fit.picture = picture)
+                    aria-pressed=move || (lab.shown_picture() == picture).to_string()
+                    on:click=move |_| lab.choose_picture(picture)
                 >
                     <img src=file(picture) alt="" class="strip"/>
                 </button>

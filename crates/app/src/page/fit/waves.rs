@@ -69,7 +69,7 @@ pub(super) fn Waves() -> impl IntoView {
         <figure class="waves">
             <figcaption>
                 <strong>"First layer"</strong>
-                <span>{move || format!("{} neurons, each a wave", count.get())}</span>
+                <span>{move || (count.get() > 0).then(|| format!("{} neurons, each a wave", count.get()))}</span>
             </figcaption>
             <div class="tiles">
                 <canvas

@@ -109,9 +109,9 @@ pub(super) fn LessonPanel() -> impl IntoView {
         if before.flatten().is_some_and(|before| Some(before) != now)
             && let Some(title) = title.get_untracked()
         {
-            title.scroll_into_view();
             // An element of this page takes the focus.
             let _focused = title.focus();
+            window().scroll_to_with_x_and_y(0.0, 0.0);
         }
         now
     });
@@ -134,8 +134,8 @@ pub(super) fn LessonPanel() -> impl IntoView {
                 {step.text.iter().map(|text| view! { <p>{*text}</p> }).collect_view()}
                 <Show when=missing>
                     <p class="note">
-                        "There is no GPU here, so nothing of this can run. Read along; where there is something to \
-                         see, it was recorded earlier."
+                        "There is no GPU here (“No GPU” above says why), so nothing of this can run, whatever the text \
+                         asks you to press. Read along; where there is something to see, it was recorded earlier."
                     </p>
                 </Show>
                 {step.recorded.map(|recorded| view! {

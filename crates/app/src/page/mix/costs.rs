@@ -30,14 +30,14 @@ pub(super) fn CostMatrices() -> impl IntoView {
     };
     let moved = move || columns().iter().zip(0..).filter(|(column, i)| **column != *i).count();
     let said = move || {
-        format!(
+        costs.with(Option::is_some).then(|| format!(
             "{} of {} neurons of the second network go to another place. Added up, neurons of a pair are {} apart as they \
              are and {} apart where they go.",
             moved(),
             width(),
             sum(0),
             sum(1)
-        )
+        ))
     };
     let layers =
         move || lab.mix.line.with(|line| line.as_ref().map_or(1, |line| line.hidden.len() as u32));

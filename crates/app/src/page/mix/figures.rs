@@ -40,7 +40,7 @@ pub(super) fn Figures() -> impl IntoView {
                         <th scope="col">"error"</th>
                         <th scope="col">"to the nearer picture"</th>
                         <th scope="col">"greatest on the way"</th>
-                        <th scope="col">"squared distance of the weights"</th>
+                        <th scope="col">"squared distance"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>

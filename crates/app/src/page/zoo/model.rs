@@ -186,6 +186,7 @@ impl Lab {
             }
             Reply::Renamed { name, now } => {
                 self.tell_tabs();
+                self.tell(false, format!("“{name}” is called “{now}” now."));
                 self.state.update(|state| {
                     if state.zoo == name {
                         state.zoo = now;
