@@ -47,8 +47,8 @@ export default async function lessons({ runner, site, browser, shot, violations 
     const bad = await violations(page);
     assert(bad.length === 0, bad.join('; '));
     await page.getByRole('button', { name: 'Leave the lesson' }).click();
-    await page.getByLabel('without network').check();
-    await page.getByLabel('without tabs').check();
+    await page.getByLabel('Fit: the network’s settings').check();
+    await page.getByLabel('the tabs above').check();
     const link = await page.locator('#class-link').getAttribute('href');
     const pupil = use(await open(browser, link));
     await pupil.locator('#run').waitFor();

@@ -195,7 +195,7 @@ mod tests {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
             let bytes = std::fs::read(path.join("../../testdata/photos").join(file)).unwrap();
             let picture = weightlab_data::decode_image(&bytes, file).unwrap();
-            assert_eq!(picture.pixels, PHOTO_PIXELS[which], "{file}");
+            assert_eq!(picture.pixels, PHOTOS[which], "{file}");
         }
         let small = SourceOptions { size: Some((16, 16)), grey: Some(true), split: None };
         assert_eq!(shape(0, small), (16, 16, 1));

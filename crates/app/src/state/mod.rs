@@ -129,10 +129,10 @@ impl Part {
             Part::Tabs => "the tabs above",
             Part::Intro => "the sentence on the bench",
             Part::Picture => "Fit: the choice of picture",
-            Part::Network => "Fit: the network's settings",
+            Part::Network => "Fit: the network’s settings",
             Part::Many => "Fit: how many",
             Part::Chart => "Fit: the curve",
-            Part::Waves => "Fit: the first layer's waves",
+            Part::Waves => "Fit: the first layer’s waves",
             Part::Difference => "Fit: the difference",
             Part::View => "Fit: zoom and colours",
             Part::Picker => "the choice of networks",
@@ -144,7 +144,7 @@ impl Part {
             Part::Reading => "Classify: draw, fit, classify",
             Part::Training => "Classify: training",
             Part::Share => "the Share button",
-            Part::Device => "the GPU's button",
+            Part::Device => "the GPU’s button",
         }
     }
 }
