@@ -103,6 +103,10 @@ export default async function zoo({ runner, site, browser, scratch, shot, violat
     await page.locator('.shelf').getByText('test (2)').click();
     await what(page, '180 networks');
     await shot(page, 'zoo-own');
+    // All of them as one file.
+    const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#export-all').click()]);
+    saved.all = join(scratch, download.suggestedFilename());
+    await download.saveAs(saved.all);
     for (const name of ['test (2)', 'test (3)', 'test (4)', 'test-torch']) {
       const button = page.getByRole('button', { name: `Delete the zoo ${name}` });
       await button.click();
@@ -112,6 +116,14 @@ export default async function zoo({ runner, site, browser, scratch, shot, violat
     await page.reload();
     await page.locator('.shelf li').nth(1).waitFor();
     assert((await page.locator('.shelf li').count()) === 2, 'a deleted zoo is back');
+    assert(await page.locator('#export-all').isDisabled(), 'nothing can be saved');
+    await choose(page, saved.all);
+    await notice(page, '“test-torch” is here: 180 networks.');
+    await page.locator('.shelf li').nth(5).waitFor();
+    for (const name of ['test (2)', 'test (3)', 'test (4)', 'test-torch']) {
+      await page.locator('.shelf').getByText(name, { exact: true }).waitFor();
+    }
+    await what(page, '180 networks of 2-32-32-1, convention dwsnets');
   });
 
   await runner.test('files that are no zoos', async (use) => {

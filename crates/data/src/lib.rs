@@ -16,7 +16,9 @@ mod zoo;
 #[cfg(not(target_arch = "wasm32"))]
 mod dir_store;
 
-pub use exchange::{ExchangeError, FileFormat, copy_zoo, export_file, import_files};
+pub use exchange::{
+    ExchangeError, FileFormat, copy_zoo, export_file, export_zoos, import_files, import_zoos,
+};
 pub use hash::blake3_hex;
 pub use signal::cifar::{CIFAR_RECORD, CIFAR_SIDE, CifarRecords, read_cifar_names, read_cifar10};
 pub use signal::error::SourceError;

@@ -6,7 +6,7 @@ use common::{Killed, block, fixture, manifest, mlp, says, shard};
 use std::io::{Cursor, Write};
 use weightlab_data::{
     ExchangeError, FileFormat, ImportOptions, MemStore, Plan, Shard, Store, Targets, Zoo,
-    export_file, import_files, write_torch_net,
+    export_file, export_zoos, import_files, import_zoos, write_torch_net,
 };
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -67,6 +67,42 @@ fn the_zoo_itself_loses_nothing() {
     let at = damaged.len() / 2;
     damaged[at] ^= 1;
     says(&import("z.zip", damaged).unwrap_err(), &["z.zip", "damaged"]);
+}
+
+#[test]
+fn several_zoos_in_one_file() {
+    let (one, mut other) = (zoo(), zoo());
+    block(other.write_targets(&Targets {
+        height: 2,
+        width: 2,
+        channels: 1,
+        pixels: (0..20).collect(),
+        labels: vec![0; 5],
+        objects: (10..15).collect(),
+        names: Vec::new(),
+    }))
+    .unwrap();
+    let bytes = block(export_zoos(&[("b", &one), ("a (2)", &other)])).unwrap();
+    let back = block(import_zoos(&bytes, "all.zip")).unwrap();
+    let names: Vec<&str> = back.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, ["b", "a (2)"], "in their order");
+    for ((_, back, report), zoo) in back.iter().zip([&one, &other]) {
+        assert_eq!(back.manifest().to_json(), zoo.manifest().to_json());
+        assert_eq!((essence(back), report.nets), (essence(zoo), 10));
+    }
+    assert_eq!(block(back[1].1.read_targets()).unwrap(), block(other.read_targets()).unwrap());
+    // What takes one zoo says what to do.
+    says(import("all.zip", bytes.clone()).err().unwrap(), &["all.zip", "unpack it"]);
+    // One zoo, and what is none, are for the other reader.
+    let single = block(export_zoos(&[("b", &one)])).unwrap();
+    assert!(block(import_zoos(&single, "b.zip")).unwrap().is_empty());
+    assert_eq!(essence(&import("b.zip", single).unwrap()), essence(&one));
+    assert!(block(import_zoos(b"no zip", "x")).unwrap().is_empty());
+    // Damage in one of them is told, and with it its place.
+    let mut damaged = bytes;
+    let at = damaged.windows(4).rposition(|w| w == 0.5f32.to_le_bytes()).unwrap_or(4000);
+    damaged[at] ^= 1;
+    assert!(block(import_zoos(&damaged, "all.zip")).is_err());
 }
 
 fn archive(method: CompressionMethod, members: &[(&str, &[u8])]) -> Vec<u8> {

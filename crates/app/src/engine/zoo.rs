@@ -12,7 +12,10 @@ use std::collections::VecDeque;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
-use weightlab_data::{FileFormat, ImportOptions, MemStore, export_file, import_files};
+use weightlab_data::{
+    ExchangeError, FileFormat, ImportOptions, ImportReport, MemStore, Zoo, export_file,
+    export_zoos, import_files, import_zoos,
+};
 use weightlab_gpu::Gpu;
 use weightlab_lab::message::Failed;
 use weightlab_lab::meter::{bytes_text, networks_text};
@@ -47,7 +50,8 @@ impl Desk for ZooDesk {
     async fn work(&mut self, tools: &mut Tools<'_>) -> Result<bool, Trouble> {
         let Some((wish, parts)) = self.wishes.pop_front() else { return Ok(false) };
         let port = tools.port.clone();
-        let changed = !matches!(wish, Request::Open { .. } | Request::Export { .. });
+        let changed =
+            !matches!(wish, Request::Open { .. } | Request::Export { .. } | Request::ExportAll);
         let outcome = match wish {
             Request::List => Ok(()),
             Request::Open { name } => match tools.shelf.get(&name).await {
@@ -63,6 +67,7 @@ impl Desk for ZooDesk {
             },
             Request::Import => import(&parts, tools).await,
             Request::Export { name, format } => export(&name, format, tools).await,
+            Request::ExportAll => export_all(tools).await,
             Request::Delete { name } => match tools.shelf.delete(&name).await {
                 Ok(()) => {
                     tell(&port, Reply::Deleted { name });
@@ -115,13 +120,33 @@ async fn import(parts: &Array, tools: &mut Tools<'_>) -> Result<(), String> {
         })?;
         files.push((file.name(), Uint8Array::new(&buffer).to_vec()));
     }
+    let unreadable =
+        |error: ExchangeError| format!("These are no networks that can be read here. {error}.");
+    if let [(name, bytes)] = files.as_slice() {
+        let several = import_zoos(bytes, name).await.map_err(unreadable)?;
+        if !several.is_empty() {
+            for (name, zoo, report) in several {
+                take(&name, &zoo, &report, tools).await?;
+            }
+            return Ok(());
+        }
+    }
     let options = ImportOptions::default();
-    let (zoo, report) = import_files(&files, MemStore::new(), &options)
-        .await
-        .map_err(|error| format!("These are no networks that can be read here. {error}."))?;
+    let (zoo, report) =
+        import_files(&files, MemStore::new(), &options).await.map_err(unreadable)?;
     drop(files);
     let stem = first.rsplit_once('.').map_or(first.as_str(), |(stem, _)| stem);
-    let name = tools.shelf.put(stem, &zoo).await?;
+    take(stem, &zoo, &report, tools).await
+}
+
+/// Puts a zoo that was read on the shelf and says so.
+async fn take(
+    wanted: &str,
+    zoo: &Zoo<MemStore>,
+    report: &ImportReport,
+    tools: &mut Tools<'_>,
+) -> Result<(), String> {
+    let name = tools.shelf.put(wanted, zoo).await?;
     let mut notes = Vec::new();
     if let Some(assumed) = report.assumed {
         notes.push(format!(
@@ -148,6 +173,21 @@ async fn export(name: &str, format: Format, tools: &mut Tools<'_>) -> Result<(),
         .await
         .map_err(|error| format!("“{name}” could not be packed: {error}."))?;
     let file = format!("{name}{}", format.suffix());
+    tools.port.reply_with(&protocol::Reply::Zoo(Reply::Exported { file }), &[bytes]);
+    Ok(())
+}
+
+/// All zoos of the user's.
+async fn export_all(tools: &mut Tools<'_>) -> Result<(), String> {
+    let mut zoos = Vec::new();
+    for entry in tools.shelf.list().await.entries.iter().filter(|entry| entry.own) {
+        zoos.push(tools.shelf.get(&entry.name).await?);
+    }
+    let each: Vec<_> = zoos.iter().map(|open| (open.name.as_str(), &open.zoo)).collect();
+    let bytes = export_zoos(&each)
+        .await
+        .map_err(|error| format!("Your zoos could not be packed: {error}."))?;
+    let file = "weightlab-zoos.zip".to_owned();
     tools.port.reply_with(&protocol::Reply::Zoo(Reply::Exported { file }), &[bytes]);
     Ok(())
 }

@@ -21,6 +21,8 @@ pub enum Request {
         /// As what.
         format: Format,
     },
+    /// Hand out all zoos of the user's as one file.
+    ExportAll,
     /// Delete a zoo of the user's.
     Delete {
         /// Its name.

@@ -135,6 +135,58 @@ pub async fn export_file<S: Store>(
     }
 }
 
+/// Several zoos as one zip archive, each in a folder of its name; nothing is lost. Every folder is a zoo for the command line.
+///
+/// # Errors
+/// A damaged zoo.
+pub async fn export_zoos<S: Store>(zoos: &[(&str, &Zoo<S>)]) -> Result<Vec<u8>, ExchangeError> {
+    let mut members = Members::new();
+    for (name, zoo) in zoos {
+        zoo.verify().await?;
+        members.extend(within(name, zoo_files(zoo).await?));
+    }
+    pack(&members)
+}
+
+/// The zoos of an archive that has several, as [`export_zoos`] makes it, each with the name of its folder; nothing for any other
+/// file, which is then one for [`import_files`].
+///
+/// # Errors
+/// A damaged archive, or a damaged zoo in it.
+pub async fn import_zoos(
+    bytes: &[u8],
+    file: &str,
+) -> Result<Vec<(String, Zoo<MemStore>, ImportReport)>, ExchangeError> {
+    let mut zoos = Vec::new();
+    if bytes.starts_with(b"PK") {
+        for (name, members) in folders(unpack(bytes, file)?) {
+            let (zoo, report) =
+                take_zoo(members, &format!("{file}/{name}"), MemStore::new()).await?;
+            zoos.push((name, zoo, report));
+        }
+    }
+    Ok(zoos)
+}
+
+/// The folders of an archive, if each of them is that of a zoo and there are several.
+fn folders(members: Members) -> Vec<(String, Members)> {
+    let mut folders: Vec<(String, Members)> = Vec::new();
+    for (name, bytes) in members {
+        let Some((folder, rest)) = name.split_once('/') else { return Vec::new() };
+        let member = (rest.to_owned(), bytes);
+        match folders.iter_mut().find(|(name, _)| name == folder) {
+            Some((_, members)) => members.push(member),
+            None => folders.push((folder.to_owned(), vec![member])),
+        }
+    }
+    let is_zoo = |members: &Members| members.iter().any(|(name, _)| name == MANIFEST_FILE);
+    if folders.len() > 1 && folders.iter().all(|(_, members)| is_zoo(members)) {
+        folders
+    } else {
+        Vec::new()
+    }
+}
+
 fn within(folder: &str, members: Members) -> Members {
     members.into_iter().map(|(name, bytes)| (format!("{folder}/{name}"), bytes)).collect()
 }
@@ -210,6 +262,11 @@ pub async fn import_files<O: Store>(
             store.write(name, bytes).await?;
         }
         return Ok(import_torch(&store, out, options).await?);
+    }
+    if members.iter().any(|(name, _)| name.ends_with(&format!("/{MANIFEST_FILE}"))) {
+        let why =
+            "the archive holds zoos in folders; unpack it: each such folder is a zoo".to_owned();
+        return Err(ExchangeError::Unknown { file: name.clone(), why });
     }
     members.retain(|(name, _)| is_net(name) || is_array(name) || name == npy::HEADER_MEMBER);
     if members.iter().any(|(name, _)| is_array(name)) {

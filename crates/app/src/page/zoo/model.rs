@@ -104,6 +104,12 @@ impl Lab {
         self.send_zoo(Request::Export { name, format });
     }
 
+    /// Has the browser save all zoos of the user's as one file.
+    pub(in crate::page) fn export_all_zoos(self) {
+        self.zoo.busy.set(true);
+        self.send_zoo(Request::ExportAll);
+    }
+
     /// Deletes a zoo of the user's.
     pub(in crate::page) fn delete_zoo(self, name: String) {
         self.send_zoo(Request::Delete { name });

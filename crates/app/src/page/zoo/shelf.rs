@@ -103,8 +103,18 @@ pub(super) fn Shelf() -> impl IntoView {
                         {name}
                     </button>
                 }).collect_view()}
+                <button
+                    id="export-all"
+                    type="button"
+                    title="all zoos of yours in one zip, to go on elsewhere"
+                    disabled=move || lab.zoo.busy.get() || !entries().iter().any(|entry| entry.own)
+                    on:click=move |_| lab.export_all_zoos()
+                >
+                    "all of yours"
+                </button>
             </div>
-            <p class="note">"The zip keeps everything; the others are for Python. " <code>"weightlab import"</code> " reads all four."</p>
+            <p class="note">"The zip keeps everything, and so does that of all zoos of yours; drop either here to have them back. The others are for \
+                Python. " <code>"weightlab import"</code> " reads all four."</p>
         </fieldset>
     }
 }
