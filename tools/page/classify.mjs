@@ -1,5 +1,7 @@
 // The Classify bench, used as a person uses it.
 
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { LONG, LONG_HERE, assert, number, open, table } from './harness.mjs';
 
 /**
@@ -44,7 +46,7 @@ async function checkBars(page, within) {
   return top;
 }
 
-export default async function classify({ runner, site, browser, shot, violations }) {
+export default async function classify({ runner, site, browser, scratch, shot, violations, weightlab }) {
   await runner.test('a picture and a drawing become networks and are read', async (use) => {
     const page = use(await open(browser, `${site.url}#bench=classify`));
     await page.getByRole('button', { name: 'Ankle boot' }).click();
@@ -145,6 +147,28 @@ export default async function classify({ runner, site, browser, shot, violations
       `surest mistake: ${wrong.name} with ${wrong.width.toFixed(0)} %; ` +
       `${long.length} tasks over ${LONG} ms (longest ${Math.max(0, ...long)} ms)`
     );
+  });
+
+  await runner.test('a classifier learns from a zoo of one’s own', async (use) => {
+    const zip = join(scratch, 'mine.zip');
+    execFileSync(weightlab, ['export', 'testdata/zoo/train', '--format', 'zip', '--out', zip]);
+    const page = use(await open(browser, `${site.url}#bench=zoo`));
+    await page.locator('#zoo-files').setInputFiles(zip);
+    await page.locator('.notice').getByText('“mine” is here: 720 networks').waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Classify', exact: true }).click();
+    await page.getByLabel('Learns from the zoo').selectOption({ label: 'mine, 720 networks' });
+    await page.getByText('It learns from the networks of “mine”').waitFor();
+    await page.locator('#train:enabled').click();
+    await epochs(page, 1);
+    await page.locator('#runs').getByText('from mine').waitFor();
+    // What cannot be learnt from is said, and the bench goes on.
+    await page.evaluate(() => (location.hash = '#bench=classify&train-zoo=nowhere'));
+    await page.getByText('It learns from the networks of “nowhere”').waitFor();
+    if ((await page.locator('#train').textContent()).trim() === 'Run') await page.locator('#train').click();
+    await page.locator('.notice').getByText('There is no zoo “nowhere” here').waitFor({ timeout: 60_000 });
+    await page.getByLabel('Learns from the zoo').selectOption({ label: 'train, 720 networks' });
+    await page.locator('#train:enabled').click();
+    await epochs(page, 1);
   });
 
   await runner.test('the GPU goes away while a classifier learns, which then goes on and reads', async (use) => {

@@ -1,7 +1,7 @@
 //! The Classify bench: which picture is read, and how a classifier is trained.
 
 use super::fit::FASHION;
-use super::table::{Choice, Codec, Fields, OrNone, Real, SWITCH, Whole};
+use super::table::{Choice, Codec, Fields, Name, OrNone, Real, SWITCH, Whole};
 use serde::{Deserialize, Serialize};
 use weightlab_learn::ModelConfig;
 use weightlab_learn::dws::{DwsConfig, SetLayer};
@@ -29,6 +29,9 @@ pub const MIXTURES: [(&str, Mixture); 4] = [
     ("mixup-signed", Mixture::Signed),
 ];
 
+/// The zoo that comes with the page for learning from.
+pub const USUAL_TRAIN: &str = "train";
+
 /// How the classifier looks at a set of weights, by the names in configurations.
 const SETS: Choice<SetLayer> = Choice(&[("ds", SetLayer::Ds), ("sab", SetLayer::Sab)]);
 
@@ -52,6 +55,8 @@ impl Codec<u32> for Features {
 pub struct ClassifySpec {
     /// The built-in picture that is fitted and read.
     pub read: Option<u32>,
+    /// Name of the zoo that is learnt from.
+    pub zoo: String,
     /// Whether neurons change their signs while the classifier learns.
     pub negate: bool,
     /// What networks are mixed with.
@@ -76,6 +81,7 @@ impl Default for ClassifySpec {
     fn default() -> ClassifySpec {
         ClassifySpec {
             read: None,
+            zoo: USUAL_TRAIN.to_owned(),
             negate: false,
             mixture: Mixture::None,
             epochs: 30,
@@ -93,6 +99,7 @@ impl ClassifySpec {
         let usual = ClassifySpec::default();
         let fashion = OrNone(Whole(0, u64::from(FASHION) - 1));
         io.field("read", &fashion, &mut self.read, &usual.read);
+        io.field("train-zoo", &Name, &mut self.zoo, &usual.zoo);
         io.field("train-negate", &SWITCH, &mut self.negate, &usual.negate);
         io.field("train-mix", &Choice(&MIXTURES), &mut self.mixture, &usual.mixture);
         io.field("train-epochs", &Whole(1, 1000), &mut self.epochs, &usual.epochs);

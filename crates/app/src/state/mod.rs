@@ -11,7 +11,7 @@ mod mix;
 mod table;
 
 pub use augment::AugmentSpec;
-pub use classify::{ClassifySpec, MIXTURES, Mixture};
+pub use classify::{ClassifySpec, MIXTURES, Mixture, USUAL_TRAIN};
 pub use fit::{Detail, FitSpec, FitView, MAX_HIDDEN, Many, Palette, Picture, SIDES, WIDTHS};
 pub use lesson::Lesson;
 pub use mix::MixSpec;
@@ -335,6 +335,7 @@ mod tests {
         state.mix = MixSpec { pair: [3, 3], t: 0.25, layer: 2, method: Mix::Aligned, seed: 5 };
         state.classify = ClassifySpec {
             read: Some(63),
+            zoo: "my pictures (2)".to_owned(),
             negate: true,
             mixture: Mixture::Signed,
             epochs: 7,

@@ -8,6 +8,7 @@ use super::port::Port;
 use super::zoo;
 use crate::protocol;
 use crate::protocol::classify::{About, Reply, Request, Whose};
+use crate::state::USUAL_ZOO;
 use crate::web;
 use js_sys::Array;
 use reading::Reading;
@@ -17,9 +18,8 @@ use weightlab_data::{MemStore, Store};
 use weightlab_lab::message::Failed;
 use weightlab_lab::train::{Classifier, MODEL_FILE, RUN_FILE, STATISTICS_FILE};
 
-/// The zoos on the shelf that are learnt from and tested on.
-const TRAIN: &str = "train";
-const TEST: &str = "test";
+/// The zoo on the shelf that is tested on.
+const TEST: &str = USUAL_ZOO;
 /// Where the classifier that comes with the page lies, from the page's folder.
 const SHIPPED: &str = "classifier";
 
@@ -121,7 +121,7 @@ impl ClassifyDesk {
             }
             return Ok(busy);
         }
-        let zoos = match tools.shelf.get(TRAIN).await {
+        let zoos = match tools.shelf.get(session.zoo()).await {
             Ok(train) => tools.shelf.get(TEST).await.map(|test| (train, test)),
             Err(what) => Err(what),
         };

@@ -79,6 +79,11 @@ impl Session {
         self.run
     }
 
+    /// Name of the zoo that it learns from.
+    pub(super) fn zoo(&self) -> &str {
+        &self.spec.zoo
+    }
+
     pub(super) fn is_placed(&self) -> bool {
         self.placed
     }

@@ -2,8 +2,9 @@
 
 use crate::page::lab::{Gpu, Lab, lab};
 use crate::page::menu::Menu;
-use crate::state::{ClassifySpec, Mixture};
+use crate::state::{ClassifySpec, Mixture, USUAL_ZOO};
 use leptos::prelude::*;
+use weightlab_lab::meter::networks_text;
 use weightlab_learn::dws::SetLayer;
 
 const EPOCHS: [u32; 6] = [5, 10, 30, 50, 100, 200];
@@ -20,6 +21,15 @@ const MIXED: [(Mixture, &str); 4] = [
 
 fn spec<T>(lab: Lab, read: impl Fn(&ClassifySpec) -> T) -> T {
     lab.state.with(|state| read(&state.classify))
+}
+
+/// Zoos that can be learnt from: all but the one that is tested on.
+fn zoos(lab: Lab) -> Vec<(String, String)> {
+    lab.zoo.shelf.with(|shelf| {
+        let all = shelf.iter().flat_map(|shelf| &shelf.entries);
+        let others = all.filter(|entry| entry.name != USUAL_ZOO);
+        others.map(|e| (e.name.clone(), format!("{}, {}", e.name, networks_text(e.nets)))).collect()
+    })
 }
 
 fn note(mixture: Mixture) -> &'static str {
@@ -75,6 +85,15 @@ pub(super) fn Controls() -> impl IntoView {
         </fieldset>
         <fieldset>
             <legend>"Classifier"</legend>
+            {move || view! {
+                <Menu
+                    label="Learns from the zoo"
+                    options=zoos(lab)
+                    value=move || spec(lab, |s| s.zoo.clone())
+                    other=|name: String| name
+                    set=move |name: String| lab.edit_training(|s| s.zoo = name)
+                />
+            }}
             <div class="pair">
                 <Menu
                     label="Epochs"

@@ -12,7 +12,7 @@ mod transport;
 
 use super::device::MissingGpu;
 use super::lab::lab;
-use crate::state::Part;
+use crate::state::{Part, USUAL_TRAIN};
 use chart::Charts;
 use confused::Confused;
 use confusion::Confusion;
@@ -25,6 +25,12 @@ use transport::Transport;
 pub(super) fn ClassifyBench() -> impl IntoView {
     let lab = lab();
     let shown = move |part| lab.state.with(|state| !state.hides(part));
+    let learnt = move || match lab.state.with(|state| state.classify.zoo.clone()) {
+        name if name == USUAL_TRAIN => {
+            "It learns from 720 networks, which draw 360 pieces of clothing twice each,".to_owned()
+        }
+        name => format!("It learns from the networks of “{name}”"),
+    };
     let tested = move || lab.classify.tested.with(Option::is_some);
     view! {
         <MissingGpu/>
@@ -44,8 +50,8 @@ pub(super) fn ClassifyBench() -> impl IntoView {
             <section class="training" aria-labelledby="training-title">
                 <h3 id="training-title">"Train a classifier yourself"</h3>
                 <p class="note">
-                    "It learns from 720 networks, which draw 360 pieces of clothing twice each, and is tested on 180 \
-                     networks of other pieces. Of ten classes, guessing gets one in ten."
+                    {learnt}
+                    " and is tested on 180 networks of other pieces. Of ten classes, guessing gets one in ten."
                 </p>
                 <div class="bench">
                     <section class="work" aria-label="The training">

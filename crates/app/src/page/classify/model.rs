@@ -116,6 +116,7 @@ impl Lab {
             let opened = before.unwrap_or(false);
             if open.get() && !opened {
                 self.send_classify(Request::Open);
+                self.list_zoos();
             }
             opened || open.get()
         });

@@ -79,6 +79,9 @@ impl Run {
         let usual = ClassifySpec::default();
         let attention = spec.sets == SetLayer::Sab;
         let mut more = if attention { ", attention".to_owned() } else { String::new() };
+        if spec.zoo != usual.zoo {
+            more += &format!(", from {}", spec.zoo);
+        }
         for (name, now, before) in [
             ("features", f64::from(spec.hidden), f64::from(usual.hidden)),
             ("batch", f64::from(spec.batch), f64::from(usual.batch)),
