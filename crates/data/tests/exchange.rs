@@ -92,7 +92,7 @@ fn several_zoos_in_one_file() {
     }
     assert_eq!(block(back[1].1.read_targets()).unwrap(), block(other.read_targets()).unwrap());
     // What takes one zoo says what to do.
-    says(import("all.zip", bytes.clone()).err().unwrap(), &["all.zip", "unpack it"]);
+    says(&import("all.zip", bytes.clone()).err().unwrap(), &["all.zip", "unpack it"]);
     // One zoo, and what is none, are for the other reader.
     let single = block(export_zoos(&[("b", &one)])).unwrap();
     assert!(block(import_zoos(&single, "b.zip")).unwrap().is_empty());
