@@ -18,7 +18,7 @@ const DIST: &str = "dist";
 /// What the page fetches when a bench needs it, and not before.
 const LATER: [&str; 2] = ["zoo", "classifier"];
 /// Most bytes of the whole page, every file gzipped, without the zoo and the classifier that it may fetch later. Raise it by hand,
-/// with a reason in the commit. The aim is 1,200,000, of which the program alone takes 1,090,000.
+/// with a reason in the commit. The aim is 1,200,000, of which the program alone takes 1,105,000.
 const BUDGET: u64 = 1_200_000;
 /// The names under which browsers of the Chromium family are found.
 const BROWSERS: [&str; 4] =

@@ -77,7 +77,7 @@ impl Wire {
             return Some(Incoming::Broken(panic.as_string().unwrap_or_default()));
         }
         let (reply, parts) = web::unpack::<Reply>(data)?;
-        if reply == Reply::Hello {
+        if matches!(reply, Reply::Hello) {
             for (message, parts) in self.waiting.borrow_mut().take().unwrap_or_default() {
                 self.post(&message, &parts);
             }
