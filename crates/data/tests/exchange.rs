@@ -21,6 +21,19 @@ fn zoo() -> Zoo<MemStore> {
     zoo
 }
 
+/// The images of [`zoo`].
+fn targets() -> Targets {
+    Targets {
+        height: 2,
+        width: 2,
+        channels: 1,
+        pixels: (0..20).collect(),
+        labels: vec![0; 5],
+        objects: (10..15).collect(),
+        names: Vec::new(),
+    }
+}
+
 fn import(name: &str, bytes: Vec<u8>) -> Result<Zoo<MemStore>, ExchangeError> {
     let files = [(name.to_owned(), bytes)];
     Ok(block(import_files(&files, MemStore::new(), &ImportOptions::default()))?.0)
@@ -48,16 +61,7 @@ fn every_format_comes_back_as_it_was() {
 #[test]
 fn the_zoo_itself_loses_nothing() {
     let mut zoo = zoo();
-    let targets = Targets {
-        height: 2,
-        width: 2,
-        channels: 1,
-        pixels: (0..20).collect(),
-        labels: vec![0; 5],
-        objects: (10..15).collect(),
-        names: Vec::new(),
-    };
-    block(zoo.write_targets(&targets)).unwrap();
+    block(zoo.write_targets(&targets())).unwrap();
     let bytes = block(export_file(&zoo, FileFormat::Zip, "z")).unwrap();
     let back = import("z.zip", bytes.clone()).unwrap();
     assert_eq!(back.manifest(), zoo.manifest());
@@ -72,16 +76,7 @@ fn the_zoo_itself_loses_nothing() {
 #[test]
 fn several_zoos_in_one_file() {
     let (one, mut other) = (zoo(), zoo());
-    block(other.write_targets(&Targets {
-        height: 2,
-        width: 2,
-        channels: 1,
-        pixels: (0..20).collect(),
-        labels: vec![0; 5],
-        objects: (10..15).collect(),
-        names: Vec::new(),
-    }))
-    .unwrap();
+    block(other.write_targets(&targets())).unwrap();
     let bytes = block(export_zoos(&[("b", &one), ("a (2)", &other)])).unwrap();
     let back = block(import_zoos(&bytes, "all.zip")).unwrap();
     let names: Vec<&str> = back.iter().map(|(name, ..)| name.as_str()).collect();

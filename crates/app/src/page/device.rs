@@ -1,6 +1,6 @@
 //! The GPU as far as the user is concerned: whether there is one, what it can do, whether it computes right.
 
-use super::help::{hide_dialog, show_dialog};
+use super::dialog::{hide_dialog, show_dialog};
 use super::lab::{Checked, Gpu, Lab, lab};
 use crate::protocol::{BUILD, Device, NoGpu};
 use crate::state::Bench;

@@ -1,8 +1,8 @@
 //! The keyboard: Space runs and pauses, the right arrow steps, R resets, ? helps; with Shift the arrows move the window through
 //! which the Fit bench looks, + and - zoom, 0 shows the whole.
 
+use super::dialog;
 use super::fit::stage::{pan, unzoom, zoom};
-use super::help;
 use super::lab::Lab;
 use crate::state::Bench;
 use leptos::ev::keydown;
@@ -31,7 +31,7 @@ pub(super) fn listen(lab: Lab) {
             "r" | "R" if fitting => lab.reset(),
             " " if training && untrack(|| lab.can_train()) => lab.toggle_training(),
             "r" | "R" if training => lab.reset_training(),
-            "?" => help::open(),
+            "?" => dialog::help(),
             _ => return,
         }
         event.prevent_default();

@@ -5,8 +5,9 @@ mod augment;
 mod canvas;
 mod classify;
 mod device;
+mod dialog;
 mod fit;
-mod help;
+
 mod keys;
 mod lab;
 mod lessons;
@@ -96,7 +97,7 @@ fn App() -> impl IntoView {
                 <Show when=move || shown(Part::Share)>
                     <ShareButton/>
                 </Show>
-                <button class="quiet" on:click=move |_| help::open()>
+                <button class="quiet" on:click=move |_| dialog::help()>
                     "Help"
                 </button>
             </div>

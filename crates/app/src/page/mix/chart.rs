@@ -36,7 +36,7 @@ fn names(strips: &[Arc<Strip>], high: f64) -> Vec<Label> {
     apart(strips.iter().map(label).collect())
 }
 
-/// As `weightlab path` writes it.
+/// The table of `weightlab path`, without its last column, which says the same in dB.
 fn table(strips: &[Arc<Strip>]) -> String {
     let mut text = "method,t,mse_blend,mse_nearer,mse_first,mse_second\n".to_owned();
     for strip in strips {

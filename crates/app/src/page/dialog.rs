@@ -29,6 +29,6 @@ pub(super) fn hide_dialog(id: &str) {
 }
 
 /// Shows the help.
-pub(super) fn open() {
+pub(super) fn help() {
     show_dialog("help");
 }
