@@ -65,7 +65,7 @@ fn the_zoo_itself_loses_nothing() {
     let bytes = block(export_file(&zoo, FileFormat::Zip, "z")).unwrap();
     let back = import("z.zip", bytes.clone()).unwrap();
     assert_eq!(back.manifest(), zoo.manifest());
-    assert_eq!(block(back.read_targets()).unwrap(), Some(targets));
+    assert_eq!(block(back.read_targets()).unwrap(), Some(targets()));
     // A flipped bit in a shard is seen.
     let mut damaged = bytes;
     let at = damaged.len() / 2;
