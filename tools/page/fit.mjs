@@ -2,7 +2,8 @@
 
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LONG, LONG_HERE, anew, assert, atLeast, number, open, pixels, ready, table } from './harness.mjs';
+import { gunzipSync } from 'node:zlib';
+import { LONG, LONG_HERE, anew, assert, atLeast, number, open, pixels, ready, record, table } from './harness.mjs';
 
 const step = (page) => number(page, '#step-count');
 
@@ -180,6 +181,28 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.getByText('this is a label file: give the image file of the pair').waitFor();
     await shot(page, 'own-set');
 
+    // NumPy's arrays, which Keras' MNIST is, with labels.
+    await anew(page, () => choose('crates/data/tests/fixtures/pictures.npz'));
+    await page.getByText('4 × 5 pixels').or(page.getByText('5 × 4 pixels')).first().waitFor();
+    assert((await page.evaluate(() => window.seen.frame.nets[1])) === 3, 'not a network for each picture of training');
+    // A mesh: sixteen slices, bright within and dark beyond.
+    const cow = join(scratch, 'spot.obj');
+    writeFileSync(cow, gunzipSync(readFileSync('testdata/meshes/spot.obj.gz')));
+    await anew(page, () => choose(cow));
+    await page.waitForFunction(() => window.seen.frame?.nets[1] === 16);
+    await page.getByText('64 × 64 pixels').waitFor();
+    await shot(page, 'mesh');
+    const holes = join(scratch, 'holes.off');
+    writeFileSync(holes, 'OFF\n4 2 0\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 1 2\n3 0 1 3\n');
+    await choose(holes);
+    await page.getByText('The surface of “holes.off” has holes').waitFor();
+    const broken = join(scratch, 'broken.obj');
+    writeFileSync(broken, 'v 0 0 0\nf 1 2 3\nv 0 0 zero\n');
+    await choose(broken);
+    await page.getByText('broken.obj: line 3: found “0 0 zero”, expected three numbers').waitFor();
+    await choose([cow, holes]);
+    await page.getByText('“spot.obj” is a set of its own: give it alone.').waitFor();
+
     await page.getByRole('button', { name: 'Draw', exact: true }).click();
     const pad = await page.locator('#pad').boundingBox();
     await anew(page, async () => {
@@ -237,6 +260,10 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     const last = rows.at(-1).split(',').map(Number);
     // A point is taken before its update, and what is shown after it.
     assert(last[0] === 1 && Math.abs(last[2] - shown) < 0.5, `${rows.at(-1)}, shown ${shown} dB`);
+    const all = await record(page, '.chart');
+    assert(all.settings.omega === '30' && all.settings.pic === 'fashion:2' && all.address === page.url(), JSON.stringify(all));
+    assert(all.columns.join() === rows[1] && all.rows.at(-1).join() === last.join(), JSON.stringify(all.rows.at(-1)));
+    assert(all.weightlab.length > 5 && all.gpu === (await page.locator('.device').textContent()), JSON.stringify(all));
     const [png] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save PNG' }).click()]);
     const bytes = readFileSync(await png.path());
     const width = await page.evaluate(() => document.querySelector('#net').width);
@@ -269,6 +296,17 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     assert(verdict.startsWith('All '), verdict);
     const bad = await violations(page, '#device');
     assert(bad.length === 0, bad.join('; '));
+    // What happened stands in the log, and the report has it too.
+    await page.getByText('Log: what has happened so far').click();
+    const log = await page.locator('.log li').allTextContents();
+    for (const what of [/^\d\d:\d\d:\d\d GPU: /, / GPU lost: /, / Fit: /, / Checked: \d+ pass, 0 fail$/]) {
+      assert(log.some((entry) => what.test(entry)), `${what} is not in ${log.join(' | ')}`);
+    }
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.getByRole('button', { name: 'Copy report' }).click();
+    await page.getByText('Report copied').waitFor();
+    const report = await page.evaluate(() => navigator.clipboard.readText());
+    assert(report.includes('log: ') && report.includes('GPU lost: '), report);
     return `kept step ${kept}; ${verdict}`;
   });
 

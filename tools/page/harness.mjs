@@ -162,11 +162,21 @@ export async function atLeast(page, selector, least, timeout = 120_000) {
   );
 }
 
+/** What a chart saves by its button `CSV` or `JSON`. */
+async function saved(page, chart, name) {
+  const button = page.locator(chart).getByRole('button', { name }).first();
+  const [file] = await Promise.all([page.waitForEvent('download'), button.click()]);
+  return readFileSync(await file.path(), 'utf8');
+}
+
 /** The lines of the table that a chart saves. */
 export async function table(page, chart) {
-  const button = page.locator(chart).getByRole('button', { name: 'CSV' }).first();
-  const [file] = await Promise.all([page.waitForEvent('download'), button.click()]);
-  return readFileSync(await file.path(), 'utf8').trimEnd().split('\n');
+  return (await saved(page, chart, 'CSV')).trimEnd().split('\n');
+}
+
+/** The same table with all that it takes to make it again. */
+export async function record(page, chart) {
+  return JSON.parse(await saved(page, chart, 'JSON'));
 }
 
 /** Mean brightness and spread of a canvas, 0 to 255. */

@@ -19,8 +19,8 @@ use weightlab_nets::mix::Mix;
 use weightlab_nets::symmetry::{Op, augment};
 use weightlab_nets::{Mlp, NetBatch, NetId};
 
-/// Side of a picture of grey clothes, in pixels: three times as fine as what was fitted.
-const SIDE: usize = 84;
+/// Side of a frame, in pixels: two and a half times as fine as clothes are.
+const SIDE: usize = 70;
 
 /// Of the encoding, of 100: noise, of which early frames are full, is what packs worst.
 const QUALITY: f32 = 35.0;

@@ -17,9 +17,7 @@ pub fn file(picture: Picture) -> Option<String> {
         Picture::Fashion(number) => {
             CLOTHES.contains(&number).then(|| format!("recorded/fashion-{number}.webp"))
         }
-        Picture::Named(which) => {
-            PICTURES.get(which).map(|(name, _)| format!("recorded/{name}.webp"))
-        }
+        Picture::Named(which) => PICTURES.get(which).map(|p| format!("recorded/{}.webp", p.name)),
         Picture::Own => None,
     }
 }

@@ -129,7 +129,8 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 pub struct FitArgs {
     /// A folder in original IDX layout (MNIST, Fashion-MNIST) or with CIFAR-10 binary batches, a folder
-    /// of PNG or JPEG images, or one such file
+    /// of PNG or JPEG images, or one such file; arrays of NumPy (.npz, .npy); a mesh (.obj, .off, .stl), of which
+    /// sixteen slices are taken
     pub source: PathBuf,
     /// Folder for the zoo; must be new or empty, except with --resume
     #[arg(long, value_name = "ZOO")]

@@ -1,4 +1,4 @@
-//! Signals in (IDX, CIFAR-10, images), zoos of networks in and out (safetensors, PyTorch).
+//! Signals in (IDX, CIFAR-10, images, NumPy's arrays, slices of meshes), zoos of networks in and out (safetensors, PyTorch).
 //!
 //! Every reader is a pure function over bytes, so that it runs in a browser and can be fuzzed; the
 //! few functions that touch a file system are native only. No reader trusts a length that a file
@@ -20,9 +20,11 @@ pub use exchange::{
     ExchangeError, FileFormat, copy_zoo, export_file, export_zoos, import_files, import_zoos,
 };
 pub use hash::blake3_hex;
+pub use signal::arrays::is_arrays_name;
 pub use signal::cifar::{CIFAR_RECORD, CIFAR_SIDE, CifarRecords, read_cifar_names, read_cifar10};
 pub use signal::error::SourceError;
 pub use signal::idx::{IdxImages, read_idx_images, read_idx_labels};
+pub use signal::mesh::{Mesh, SLICES, is_mesh_name};
 pub use signal::picture::{MAX_PIXELS, Picture, decode_image, image_dimensions};
 #[cfg(not(target_arch = "wasm32"))]
 pub use signal::source::open_source;

@@ -21,37 +21,123 @@ pub fn fashion_mnist() -> Result<ImageSet, SourceError> {
     Ok(images)
 }
 
-/// The pictures that come with the program, clothes apart: a name, and one for people.
-pub const PICTURES: [(&str, &str); 4] = [
-    ("astronaut", "Astronaut"),
-    ("camera", "Cameraman"),
-    ("rings", "Rings: the sine of a distance"),
-    ("star", "Signed distance from a star"),
+/// A picture that comes with the program, clothes apart.
+pub struct Builtin {
+    /// In addresses and files.
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// Where it is from and what to look for, in three sentences.
+    pub about: &'static str,
+    /// Side in pixels.
+    side: usize,
+    content: Content,
+}
+
+enum Content {
+    /// See [`unpacked`], and the number of channels.
+    Stored(&'static [u8], usize),
+    /// Brightness from 0 to 1, x to the right and y down, both from -1 to 1.
+    Formula(fn(f64, f64) -> f64),
+}
+
+macro_rules! stored {
+    ($file:literal, $channels:literal) => {
+        Content::Stored(
+            include_bytes!(concat!("../../../testdata/photos/", $file, ".delta")),
+            $channels,
+        )
+    };
+}
+
+/// Eileen Collins (NASA, public domain) in colour, a photographer (Lav Varshney, CC0) in grey, two formulas, a digit of MNIST (Yann
+/// LeCun and Corinna Cortes, CC BY-SA 3.0) and a slice of Spot (Keenan Crane, public domain).
+pub const PICTURES: [Builtin; 6] = [
+    Builtin {
+        name: "astronaut",
+        title: "Astronaut",
+        about: "Eileen Collins, photographed by NASA, in colour: the network has three outputs. Faces are hard, since every \
+                edge in them matters. Look at which come first, and at what is still missing at the end.",
+        side: 64,
+        content: stored!("astronaut-64", 3),
+    },
+    Builtin {
+        name: "camera",
+        title: "Cameraman",
+        about: "A photograph in grey, by Lav Varshney, as image processing has used for decades. The lawn is fine noise, the coat \
+                one dark area. So small a network cannot have both: see which it gives up.",
+        side: 64,
+        content: stored!("camera-64", 1),
+    },
+    Builtin {
+        name: "rings",
+        title: "Rings: the sine of a distance",
+        about: "The sine of the distance from the middle, sin 8πr. A network of sines should find that easy; but its first layer has \
+                straight waves, and these are round. So it has to bend many of them into each other.",
+        side: 64,
+        content: Content::Formula(rings),
+    },
+    Builtin {
+        name: "star",
+        title: "Signed distance from a star",
+        about: "How far it is to the star’s outline: brighter within, darker beyond. Shapes are often given to networks like this, \
+                because the outline is then wherever the network says 0. Hardest are the creases, where two edges are equally far.",
+        side: 64,
+        content: Content::Formula(|x, y| 0.5 - star(x, y)),
+    },
+    Builtin {
+        name: "digit",
+        title: "Digit of MNIST",
+        about: "A handwritten seven of MNIST, 28 × 28 pixels. Research on the weights of networks began with such digits: they are \
+                small, and everybody knows the right answer. Most of the picture is black, so its error is soon small.",
+        side: 28,
+        content: stored!("digit-28", 1),
+    },
+    Builtin {
+        name: "cow",
+        title: "Slice of a mesh",
+        about: "Spot the cow, a mesh by Keenan Crane, cut lengthwise: each pixel is as bright as it is deep within. Drop a mesh of \
+                your own (OFF, OBJ or STL) to get sixteen slices of it as a set. Every network of them knows inside from outside.",
+        side: 64,
+        content: stored!("cow-64", 1),
+    },
 ];
 
-/// Pixels of the photographs, as they are, so that the page needs no decoder for them.
-const PHOTOS: [&[u8]; 2] = [
-    include_bytes!("../../../testdata/photos/astronaut-64.rgb"),
-    include_bytes!("../../../testdata/photos/camera-64.grey"),
-];
-
-/// Height and width of [`PICTURES`].
+/// Side of a formula's picture.
 const SIDE: usize = 64;
 
-/// One of [`PICTURES`], 64x64 unless `options` says otherwise: Eileen Collins (NASA, public domain) in colour, a photographer
-/// (Lav Varshney, CC0) in grey, and two formulas.
+/// One of [`PICTURES`], as `options` says, but never larger than it is stored.
 ///
 /// # Errors
 /// A size that cannot be made. A number beyond the last picture is the last one.
 pub fn picture(which: usize, options: &SourceOptions) -> Result<ImageSet, SourceError> {
-    let which = which.min(PICTURES.len() - 1);
-    let pixels = match (PHOTOS.get(which), which) {
-        (Some(pixels), _) => pixels.to_vec(),
-        (None, 2) => drawn(rings),
-        (None, _) => drawn(|x, y| 0.5 - star(x, y)),
+    let Builtin { name, side, content, .. } = &PICTURES[which.min(PICTURES.len() - 1)];
+    let pixels = match content {
+        Content::Stored(bytes, channels) => unpacked(bytes, *side, *channels),
+        Content::Formula(brightness) => drawn(brightness),
     };
-    let shape = [SIDE, SIDE, pixels.len() / SIDE.pow(2)];
-    ImageSet::from_pixels(pixels, shape, vec![PICTURES[which].0.to_owned()], options)
+    let shape = [*side, *side, pixels.len() / side.pow(2)];
+    let size = options.size.filter(|(height, width)| height.max(width) < side);
+    let options = SourceOptions { size, ..*options };
+    ImageSet::from_pixels(pixels, shape, vec![(*name).to_owned()], &options)
+}
+
+/// Pixels of a stored picture, so that a page needs no decoder for them: differences from the pixel to the left, which pack better;
+/// of colours a plane of green, and then red and blue as differences from it, which pack better still.
+fn unpacked(bytes: &[u8], side: usize, channels: usize) -> Vec<u8> {
+    let sum = |left: &mut u8, difference: &u8| {
+        *left = left.wrapping_add(*difference);
+        Some(*left)
+    };
+    let rows = bytes.chunks(side).flat_map(|row| row.iter().scan(0, sum));
+    let values: Vec<u8> = rows.collect();
+    let planes: Vec<&[u8]> = values.chunks(side * side).collect();
+    match planes.as_slice() {
+        [green, red, blue] if channels == 3 => (0..side * side)
+            .flat_map(|i| [red[i].wrapping_add(green[i]), green[i], blue[i].wrapping_add(green[i])])
+            .collect(),
+        _ => values,
+    }
 }
 
 /// Brightness from 0 to 1 at the centres of the pixels, x to the right and y down, both from -1 to 1.
@@ -129,7 +215,7 @@ mod tests {
     #[test]
     fn formulas_draw_what_they_say() {
         let named = |name: &str| {
-            let which = PICTURES.iter().position(|(n, _)| *n == name).unwrap();
+            let which = PICTURES.iter().position(|p| p.name == name).unwrap();
             picture(which, &SourceOptions::default()).unwrap()
         };
         let (star, rings) = (named("star"), named("rings"));
@@ -148,7 +234,8 @@ mod tests {
         let row: Vec<i32> = (32..SIDE).map(|x| at(&rings, x, 32)).collect();
         let crossings = row.windows(2).filter(|w| (w[0] > 127) != (w[1] > 127)).count();
         assert_eq!(crossings, 7);
-        assert_eq!(picture(9, &SourceOptions::default()).unwrap(), star, "the last one");
+        let last = picture(PICTURES.len() - 1, &SourceOptions::default()).unwrap();
+        assert_eq!(picture(99, &SourceOptions::default()).unwrap(), last, "the last one");
     }
 
     /// The zoos are whole, of every class, and draw what they should, evaluated without a GPU.
@@ -195,9 +282,42 @@ mod tests {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
             let bytes = std::fs::read(path.join("../../testdata/photos").join(file)).unwrap();
             let picture = weightlab_data::decode_image(&bytes, file).unwrap();
-            assert_eq!(picture.pixels, PHOTOS[which], "{file}");
+            let stored = super::picture(which, &SourceOptions::default()).unwrap();
+            assert_eq!(picture.pixels, stored.pixels, "{file}");
         }
         let small = SourceOptions { size: Some((16, 16)), grey: Some(true), split: None };
         assert_eq!(shape(0, small), (16, 16, 1));
+    }
+
+    #[test]
+    fn small_pictures_stay_small_and_all_are_told_of() {
+        let large = SourceOptions { size: Some((64, 64)), ..SourceOptions::default() };
+        let sides: Vec<usize> =
+            (0..PICTURES.len()).map(|i| picture(i, &large).unwrap().height).collect();
+        assert_eq!(sides, [64, 64, 64, 64, 28, 64]);
+        for Builtin { name, about, .. } in &PICTURES {
+            assert_eq!(about.matches(". ").count(), 2, "{name}: {about}");
+        }
+        // White strokes on black, with a margin as all of MNIST have.
+        let digit = picture(4, &large).unwrap();
+        let ink: u32 = digit.pixels.iter().map(|&p| u32::from(p) / 255).sum();
+        assert!(
+            (30..150).contains(&ink) && digit.pixels[..4 * 28].iter().all(|&p| p == 0),
+            "{ink}"
+        );
+    }
+
+    /// What is stored is what the reader of meshes makes of the mesh.
+    #[test]
+    fn the_cow_is_a_slice_of_its_mesh() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let packed = std::fs::read(path.join("../../testdata/meshes/spot.obj.gz")).unwrap();
+        let mut mesh = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut mesh)
+            .unwrap();
+        let options = SourceOptions { size: Some((64, 64)), ..SourceOptions::default() };
+        let slices = ImageSet::from_mesh_bytes(&mesh, "spot.obj", &options).unwrap();
+        let cow = picture(5, &SourceOptions::default()).unwrap();
+        assert!(slices.image(10) == cow.image(0));
     }
 }

@@ -12,7 +12,7 @@ use weightlab_lab::check::CaseStatus;
 use weightlab_lab::meter::bytes_text;
 
 /// What the button in the bar and the head of the panel call the GPU.
-fn title(gpu: &Gpu) -> String {
+pub(super) fn title(gpu: &Gpu) -> String {
     match gpu {
         Gpu::Waiting => "Looking for a GPU …".to_owned(),
         Gpu::Ready(device) => name(device),
@@ -128,6 +128,7 @@ fn report(lab: Lab) -> String {
     if let Some(speed) = lab.speed.get() {
         line("speed", speed);
     }
+    lab.log.with(|log| log.iter().for_each(|entry| line("log", entry.clone())));
     out
 }
 
@@ -253,6 +254,15 @@ pub(super) fn DevicePanel() -> impl IntoView {
                         .collect_view()
                 })}
             </ul>
+            <details>
+                <summary>"Log: what has happened so far"</summary>
+                <ul class="log">
+                    {move || lab.log.with(|log| {
+                        log.iter().rev().map(|entry| view! { <li>{entry.clone()}</li> }).collect_view()
+                    })}
+                </ul>
+                <p class="note">"The report has it too. It stays in this tab and ends with it."</p>
+            </details>
             <details>
                 <summary>"What if the graphics card fails?"</summary>
                 <p>

@@ -3,6 +3,7 @@
 
 use super::augment::model::AugmentModel;
 use super::classify::model::ClassifyModel;
+use super::device::title;
 use super::fit::model::FitModel;
 use super::mix::model::MixModel;
 use super::wire::{Incoming, Wire};
@@ -11,7 +12,7 @@ use crate::lessons::TOURS;
 use crate::protocol::{Device, NoGpu, Reply, Request};
 use crate::state::{Lesson, State};
 use crate::web;
-use js_sys::Array;
+use js_sys::{Array, Date};
 use leptos::prelude::*;
 use std::time::Duration;
 use weightlab_lab::check::{Case, Summary};
@@ -41,6 +42,9 @@ const MOST_NOTICES: usize = 5;
 
 /// For how long good news are shown: long enough to read them twice.
 const GOOD_NEWS: Duration = Duration::from_secs(30);
+
+/// Entries of the log that are kept.
+const MOST_LOGGED: usize = 200;
 
 /// Something to tell the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +83,8 @@ pub(super) struct Lab {
     pub checked: RwSignal<Checked>,
     /// How fast the GPU is, in words.
     pub speed: RwSignal<Option<String>>,
+    /// What happened, each with its time of day, the latest last.
+    pub log: RwSignal<Vec<String>>,
     /// What a screen reader says.
     pub said: RwSignal<String>,
     /// The Fit bench.
@@ -110,6 +116,7 @@ impl Lab {
             notices: RwSignal::new(Vec::new()),
             checked: RwSignal::new(Checked::default()),
             speed: RwSignal::new(None),
+            log: RwSignal::new(Vec::new()),
             said: RwSignal::new(String::new()),
             told: StoredValue::new(0),
             wire: StoredValue::new_local(None),
@@ -195,6 +202,7 @@ impl Lab {
 
     /// Tells the user something.
     pub(super) fn tell(self, bad: bool, text: String) {
+        self.note(text.clone());
         let id = self.told.get_value();
         self.told.set_value(id + 1);
         if !bad {
@@ -205,6 +213,16 @@ impl Lab {
             notices.push(Notice { id, bad, text });
             let old = notices.len().saturating_sub(MOST_NOTICES);
             notices.drain(..old);
+        });
+    }
+
+    /// Writes down what happened.
+    pub(super) fn note(self, what: String) {
+        // "09:26:53 GMT+0100 (..)"
+        let time: String = Date::new_0().to_time_string().into();
+        self.log.update(|log| {
+            log.push(format!("{} {what}", time.get(..8).unwrap_or_default()));
+            log.drain(..log.len().saturating_sub(MOST_LOGGED));
         });
     }
 
@@ -224,6 +242,7 @@ impl Lab {
         match incoming {
             Incoming::Reply(reply, parts) => self.take_reply(*reply, &parts),
             Incoming::Broken(why) => {
+                self.note(format!("The worker stopped: {why}"));
                 self.fit.going.set(false);
                 self.suspend_training();
                 self.gpu.set(Gpu::Missing(NoGpu::NoWorker(why)));
@@ -236,21 +255,30 @@ impl Lab {
             Reply::Hello => {}
             Reply::Ready(device) => {
                 self.gpu.set(Gpu::Ready(device));
+                self.note(format!("GPU: {}", self.gpu.with_untracked(title)));
                 self.resume_fit();
                 self.resume_training();
             }
-            Reply::NoGpu(cause) => self.gpu.set(Gpu::Missing(in_page(cause))),
+            Reply::NoGpu(cause) => {
+                let cause = in_page(cause);
+                self.note(format!("No GPU: {cause:?}"));
+                self.gpu.set(Gpu::Missing(cause));
+            }
             Reply::Lost { why, step, training } => {
                 self.suspend_fit(step);
                 self.suspend_training();
                 self.checked.update(|checked| checked.running = false);
+                self.note(format!("GPU lost: {why}"));
                 self.gpu.set(Gpu::Lost { why, step, training });
             }
             Reply::Case(case) => self.checked.update(|checked| checked.cases.push(case)),
-            Reply::Checked(summary) => self.checked.update(|checked| {
-                checked.running = false;
-                checked.summary = Some(summary);
-            }),
+            Reply::Checked(summary) => {
+                self.checked.update(|checked| {
+                    checked.running = false;
+                    checked.summary = Some(summary);
+                });
+                self.note(format!("Checked: {} pass, {} fail", summary.pass, summary.fail));
+            }
             Reply::CheckFailed(failed) => self.checked.update(|checked| {
                 checked.running = false;
                 checked.failed = Some(failed.what);

@@ -1,7 +1,7 @@
 //! The frame of a chart: a grid, and words at its edges. What it draws in is 100 units wide and high, stretched to the
 //! place there is.
 
-use super::save::Csv;
+use super::save::Numbers;
 use leptos::prelude::*;
 use std::fmt::Write;
 
@@ -69,9 +69,9 @@ pub(super) fn Plot(
     /// Words at both ends of the lower edge.
     #[prop(into)]
     below: Signal<[String; 2]>,
-    /// Name of the file that its numbers are saved in.
+    /// Name of the files that its numbers are saved in, without their ends.
     file: &'static str,
-    /// These numbers, as [`Csv`] wants them.
+    /// These numbers, as [`Numbers`] wants them.
     #[prop(into)]
     table: Callback<(), String>,
     /// SVG.
@@ -87,7 +87,7 @@ pub(super) fn Plot(
         <figure class="chart">
             <figcaption>
                 <strong>{title}</strong>
-                <span>{note} <Csv name=file table/></span>
+                <span>{note} <Numbers name=file table/></span>
             </figcaption>
             <div class="plot">
                 <div class="axis left" aria-hidden="true">{edge(left)}</div>

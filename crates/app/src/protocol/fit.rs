@@ -118,8 +118,8 @@ pub enum Reply {
     OwnReady {
         /// How many.
         count: u32,
-        /// How many more there were, which are left out.
-        left_out: u32,
+        /// What to know of them, in a sentence.
+        note: Option<String>,
     },
     /// It could not be read.
     OwnRefused {

@@ -50,17 +50,17 @@ impl Codec<Picture> for Pictures {
         if text == "own" {
             return Some(Picture::Own);
         }
-        PICTURES.iter().position(|(name, _)| *name == text).map(Picture::Named)
+        PICTURES.iter().position(|p| p.name == text).map(Picture::Named)
     }
     fn write(&self, value: &Picture) -> String {
         match value {
             Picture::Fashion(number) => format!("fashion:{number}"),
-            Picture::Named(which) => PICTURES.get(*which).map_or("", |(name, _)| name).to_owned(),
+            Picture::Named(which) => PICTURES.get(*which).map_or("", |p| p.name).to_owned(),
             Picture::Own => "own".to_owned(),
         }
     }
     fn expected(&self) -> String {
-        let named: Vec<_> = PICTURES.iter().map(|(name, _)| *name).collect();
+        let named: Vec<_> = PICTURES.iter().map(|p| p.name).collect();
         format!("fashion:0 to fashion:{}, {}", FASHION - 1, named.join(" or "))
     }
 }

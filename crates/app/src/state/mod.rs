@@ -17,7 +17,7 @@ pub use lesson::Lesson;
 pub use mix::MixSpec;
 
 use serde::{Deserialize, Serialize};
-use table::{Choice, Codec, Fields, Name, OrNone, Reader, SWITCH, Whole, Writer};
+use table::{All, Choice, Codec, Fields, Name, OrNone, Reader, SWITCH, Whole, Writer};
 
 /// A bench of the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +181,8 @@ const BENCHES: Choice<Bench> = Choice(&[
 
 /// The zoo that comes with the page for looking at: its networks were never learnt from.
 pub const USUAL_ZOO: &str = "test";
+/// The version of addresses, their key `v`: the next one is due when an old address would mean something else.
+const VERSION: u32 = 1;
 /// Most networks of a zoo that an address can point into.
 pub const MOST_NETS: u64 = 1_000_000;
 
@@ -261,6 +263,15 @@ impl State {
         let mut reader = Reader::new(fragment.trim_start_matches('#'));
         let mut state = State::default();
         state.fields(&mut reader);
+        let mut version = VERSION;
+        reader.field("v", &Whole(1, u64::from(u32::MAX)), &mut version, &VERSION);
+        if version > VERSION {
+            reader.problem(
+                "This address is of a newer lab than the one in this tab; what is new in it is left out. Reload the page: if \
+                 that does not help, the page itself is an older one."
+                    .to_owned(),
+            );
+        }
         if state.fit.picture == Picture::Own {
             state.fit.picture = Picture::default();
             reader.problem(
@@ -276,7 +287,17 @@ impl State {
     pub fn to_fragment(&self) -> String {
         let mut writer = Writer::default();
         self.clone().fields(&mut writer);
-        writer.finish()
+        match writer.finish() {
+            usual if usual.is_empty() => usual,
+            fragment => format!("v={VERSION}&{fragment}"),
+        }
+    }
+
+    /// Every setting by its key in addresses, usual ones too.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut all = All::default();
+        self.clone().fields(&mut all);
+        all.0
     }
 
     /// Whether a part is hidden.
@@ -384,6 +405,8 @@ mod tests {
             "train-mix=all",
             "train-hidden=12",
             "read=64",
+            "v=0",
+            "v=next",
         ];
         for text in nonsense {
             let (state, problems) = State::from_fragment(text);
@@ -423,6 +446,30 @@ mod tests {
             State { run: true, lesson: Some(Lesson { tour: 1, step: 2 }), ..State::default() };
         state.has_begun();
         assert!(state.to_fragment().contains("run=1"));
+    }
+
+    #[test]
+    fn addresses_say_their_version() {
+        let state = State { net: 3, ..State::default() };
+        assert_eq!(state.to_fragment(), "v=1&of=3");
+        // Those of before there were versions are of the first.
+        assert_eq!(State::from_fragment("of=3"), (state.clone(), Vec::new()));
+        let (newer, problems) = State::from_fragment("v=2&of=3&hologram=1");
+        assert_eq!(newer, state);
+        assert!(problems[0].contains("newer lab"), "{problems:?}");
+        assert!(problems[1].contains("“hologram”"), "{problems:?}");
+    }
+
+    #[test]
+    fn every_setting_is_told_whether_usual_or_not() {
+        let state = State { net: 3, ..State::default() };
+        let settings = state.settings();
+        let of = |key: &str| settings.iter().find(|(k, _)| *k == key).map(|(_, v)| v.as_str());
+        assert_eq!((of("of"), of("omega"), of("until")), (Some("3"), Some("30"), Some("40")));
+        // All of them together lead to the state too.
+        let link: Vec<String> = settings.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let (read, problems) = State::from_fragment(&link.join("&"));
+        assert_eq!((read, problems), (state, Vec::new()));
     }
 
     #[test]

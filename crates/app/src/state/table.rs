@@ -263,6 +263,22 @@ impl Fields for Writer {
     }
 }
 
+/// Every field as it is written, usual ones too.
+#[derive(Debug, Default)]
+pub struct All(pub Vec<(&'static str, String)>);
+
+impl Fields for All {
+    fn field<T: Clone + PartialEq>(
+        &mut self,
+        key: &'static str,
+        codec: &impl Codec<T>,
+        value: &mut T,
+        _: &T,
+    ) {
+        self.0.push((key, codec.write(value)));
+    }
+}
+
 /// The beginning of a text that a stranger may have written, for a sentence.
 fn shortened(text: &str) -> String {
     let mut out: String = text.chars().filter(|c| !c.is_control()).take(24).collect();

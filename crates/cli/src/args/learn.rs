@@ -111,6 +111,12 @@ pub struct AccuracyArgs {
     /// Trainings per row [default: 1 for tiny, else 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: Option<u64>,
+    /// Epochs of every training [default: 12, 50 or 300, by the scale]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub epochs: Option<u32>,
+    /// These rows only, by the names of their folders, such as none,mixup-aligned
+    #[arg(long, value_name = "ROW", value_delimiter = ',')]
+    pub rows: Vec<String>,
     /// Folder for the table (.md, .html) and the runs; cells that are done are not done again
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

@@ -5,10 +5,10 @@ use super::{open_gpu, open_zoo, write_file};
 use crate::args::{AccuracyArgs, Global, ScaleArg};
 use crate::interrupt;
 use crate::output::Out;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::process::ExitCode;
 use weightlab_data::DirStore;
-use weightlab_lab::experiment::accuracy::{self, Cell, Scale, Table};
+use weightlab_lab::experiment::accuracy::{self, Cell, Row, Scale, Study, Table};
 use weightlab_lab::message::Message;
 use weightlab_lab::{TrainJob, TrainOptions};
 
@@ -31,12 +31,15 @@ pub async fn run(
         ScaleArg::Paper => Scale::Paper,
     };
     let seeds = args.seeds.unwrap_or(scale.seeds());
+    let mut study = Study::new(table, scale);
+    study.epochs = args.epochs.unwrap_or(study.epochs);
     let zoo = open_zoo(&args.zoo).await?;
     let test = match &args.test {
         Some(path) => Some(open_zoo(path).await?),
         None => None,
     };
-    let rows = table.rows(scale, &zoo).await?;
+    let mut rows = table.rows(scale, &zoo).await?;
+    choose(&mut rows, &args.rows)?;
     let gpu = open_gpu(global).await?;
     let name = args.zoo.display().to_string();
     let mut cells: Vec<Cell> = Vec::new();
@@ -44,13 +47,13 @@ pub async fn run(
     // Seed by seed, so that every row has a figure early.
     for seed in 0..seeds {
         for row in &rows {
-            let folder = args.out.join(format!("{}-seed{seed}", row.folder));
+            let folder = args.out.join(study.folder(row, seed));
             let store = DirStore::new(&folder);
             let cell = if let Some(cell) = Cell::read(&store).await? {
                 cell
             } else {
                 out.note(&format!("{}, seed {seed}", row.name));
-                let config = scale.config(row, seed)?;
+                let config = study.config(row, seed)?;
                 let options = TrainOptions { config: config.clone(), resume: true, init: None };
                 let mut job =
                     TrainJob::new(&gpu, &zoo, test.as_ref(), options, store.clone()).await?;
@@ -76,12 +79,22 @@ pub async fn run(
                 histories.push((row.name.clone(), accuracy::epochs(&store).await?));
             }
             cells.push(cell);
-            let page = accuracy::html(table, scale, &rows, &cells, &name, &histories);
+            let page = accuracy::html(&study, &rows, &cells, &name, &histories);
             write_file(&args.out.join(format!("{file}.html")), page.as_bytes()).await?;
-            let text = accuracy::markdown(table, scale, &rows, &cells, &name);
+            let text = accuracy::markdown(&study, &rows, &cells, &name);
             write_file(&args.out.join(format!("{file}.md")), text.as_bytes()).await?;
         }
     }
-    out.line(&accuracy::markdown(table, scale, &rows, &cells, &name));
+    out.line(&accuracy::markdown(&study, &rows, &cells, &name));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves the rows that are named, all if none is.
+fn choose(rows: &mut Vec<Row>, names: &[String]) -> Result<()> {
+    let known: Vec<&str> = rows.iter().map(|row| row.folder.as_str()).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("--rows: this table has no row {unknown:?}; it has {}", known.join(", "));
+    }
+    rows.retain(|row| names.is_empty() || names.contains(&row.folder));
+    Ok(())
 }

@@ -8,11 +8,11 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 /// Names and contents.
-pub(super) type Members = Vec<(String, Vec<u8>)>;
+pub(crate) type Members = Vec<(String, Vec<u8>)>;
 
 /// Everything in an archive that is a file, without the folder that all lie in, if they do. The sizes that the archive
 /// declares are not believed: together the members may have [`EXPANSION`] times its bytes.
-pub(super) fn unpack(bytes: &[u8], file: &str) -> Result<Members, ExchangeError> {
+pub(crate) fn unpack(bytes: &[u8], file: &str) -> Result<Members, ExchangeError> {
     let damaged = |detail: String| ExchangeError::Archive { file: file.to_owned(), detail };
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| damaged(e.to_string()))?;
     let limit = EXPANSION * bytes.len() as u64;

@@ -1,8 +1,8 @@
 //! Zoos as single files, to hand on and to take in: what a browser can download and drop, and the command line reads and
 //! writes too.
 
-mod archive;
-mod npy;
+pub(crate) mod archive;
+pub(crate) mod npy;
 
 use crate::store::{MemStore, Store, StoreError};
 use crate::tensors::Tensors;

@@ -1,4 +1,4 @@
-//! Arrays of NumPy (format 1.0 to 3.0 of `numpy.lib.format`), as far as networks need them.
+//! Arrays of NumPy (format 1.0 to 3.0 of `numpy.lib.format`), as far as networks and pictures need them.
 //!
 //! Read here rather than by a library: the one that is kept well parses the header with a grammar engine, which is a tenth
 //! of the page's program.
@@ -11,7 +11,8 @@ use crate::zoo::shard::METADATA_KEY;
 /// The member that says what arrays do not: the header of a shard as JSON.
 pub(super) const HEADER_MEMBER: &str = "weightlab.json";
 
-const MAGIC: &[u8] = b"\x93NUMPY";
+/// What an `.npy` file begins with.
+pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Every tensor as an `.npy` file.
 pub(super) fn members(tensors: &Tensors<'_>) -> Result<Members, ExchangeError> {
@@ -43,7 +44,7 @@ pub(super) fn to_safetensors(members: &Members, file: &str) -> Result<Vec<u8>, E
     let mut header = None;
     for (member, bytes) in members {
         match member.strip_suffix(".npy") {
-            Some(name) => tensors.push(read(bytes, file, member)?.named(name)),
+            Some(name) => tensors.push(tensor(bytes, (file, member), name)?),
             None if member == HEADER_MEMBER => {
                 header = Some(String::from_utf8_lossy(bytes).into_owned());
             }
@@ -58,82 +59,115 @@ pub(super) fn to_safetensors(members: &Members, file: &str) -> Result<Vec<u8>, E
     Ok(serialize(tensors, file, metadata)?)
 }
 
-enum Values {
-    Float(Vec<f32>),
-    Whole(Vec<i64>),
+/// An array as it lies in its file.
+pub(crate) struct Array<'a> {
+    /// NumPy's name of the type, such as `<f4`; one of [`TYPES`].
+    pub(crate) dtype: &'static str,
+    /// Rows first.
+    pub(crate) shape: Vec<usize>,
+    /// As many as type and shape say.
+    pub(crate) data: &'a [u8],
 }
 
-struct Array {
-    shape: Vec<usize>,
-    values: Values,
-}
+/// Types that can be read, and the bytes of a number.
+const TYPES: [(&str, usize); 5] = [("<f4", 4), ("<f8", 8), ("<i8", 8), ("<i4", 4), ("|u1", 1)];
 
-impl Array {
-    fn named(self, name: &str) -> Named {
-        match self.values {
-            Values::Float(values) => Named::f32(name, self.shape, &values),
-            Values::Whole(values) => Named::i64(name, &values),
+impl<'a> Array<'a> {
+    /// An `.npy` file, the `member` of the archive `file`.
+    ///
+    /// # Errors
+    /// Another type or order, or data that the shape does not fit.
+    pub(crate) fn parse(
+        bytes: &'a [u8],
+        file: &str,
+        member: &str,
+    ) -> Result<Array<'a>, ExchangeError> {
+        let wrong = |found, expected: &str| wrong(file, member, found, expected);
+        let cut = || wrong(format!("{} bytes", bytes.len()), "a whole array of NumPy");
+        let rest = bytes.strip_prefix(MAGIC).ok_or_else(cut)?;
+        let (major, rest) = rest.split_first().ok_or_else(cut)?;
+        let rest = rest.get(1..).ok_or_else(cut)?;
+        let (length, rest) = if *major == 1 {
+            let (length, rest) = rest.split_first_chunk().ok_or_else(cut)?;
+            (usize::from(u16::from_le_bytes(*length)), rest)
+        } else {
+            let (length, rest) = rest.split_first_chunk().ok_or_else(cut)?;
+            (usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX), rest)
+        };
+        let (header, data) = rest.split_at_checked(length).ok_or_else(cut)?;
+        let header = String::from_utf8_lossy(header);
+        let entry = |key: &str| {
+            let after = header.split_once(&format!("'{key}':"))?.1.trim_start();
+            Some(after.to_owned())
+        };
+        let descr = entry("descr").unwrap_or_default();
+        let dtype = descr.trim_start_matches('\'').split('\'').next().unwrap_or_default();
+        if entry("fortran_order").is_none_or(|order| !order.starts_with("False")) {
+            return Err(wrong("columns first".to_owned(), "rows first (numpy.ascontiguousarray)"));
+        }
+        let shape = entry("shape").unwrap_or_default();
+        let shape: Option<Vec<usize>> = shape
+            .strip_prefix('(')
+            .and_then(|shape| shape.split(')').next())
+            .map(|shape| shape.split(',').map(str::trim).filter(|n| !n.is_empty()))
+            .and_then(|numbers| numbers.map(|n| n.parse().ok()).collect());
+        let shape =
+            shape.ok_or_else(|| wrong(header.trim().to_owned(), "a header with a shape"))?;
+        let Some((dtype, size)) = TYPES.into_iter().find(|(name, _)| *name == dtype) else {
+            return Err(wrong(format!("type {dtype:?}"), "<f4, <f8, <i8, <i4 or |u1"));
+        };
+        let count = shape.iter().try_fold(size, |n: usize, &d| n.checked_mul(d));
+        if count != Some(data.len()) {
+            let found = format!("{} bytes", data.len());
+            return Err(wrong(found, &format!("what shape {shape:?} of {dtype} takes")));
+        }
+        Ok(Array { dtype, shape, data })
+    }
+
+    /// Whether they are whole numbers.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.dtype.starts_with("<f")
+    }
+
+    /// The numbers, if they are whole.
+    pub(crate) fn whole(&self) -> Vec<i64> {
+        match self.dtype {
+            "<i8" => each(self.data, i64::from_le_bytes),
+            "<i4" => each(self.data, |b| i64::from(i32::from_le_bytes(b))),
+            _ => self.data.iter().map(|b| i64::from(*b)).collect(),
+        }
+    }
+
+    /// The numbers, if they are none.
+    pub(crate) fn floats(&self) -> Vec<f32> {
+        match self.dtype {
+            "<f4" => each(self.data, f32::from_le_bytes),
+            _ => each(self.data, |b| f64::from_le_bytes(b) as f32),
         }
     }
 }
 
-fn read(bytes: &[u8], file: &str, member: &str) -> Result<Array, ExchangeError> {
-    let wrong = |found: String, expected: &str| ExchangeError::Array {
+fn each<const N: usize, T>(data: &[u8], of: impl Fn([u8; N]) -> T) -> Vec<T> {
+    data.as_chunks::<N>().0.iter().map(|b| of(*b)).collect()
+}
+
+fn wrong(file: &str, member: &str, found: String, expected: &str) -> ExchangeError {
+    ExchangeError::Array {
         file: file.to_owned(),
         member: member.to_owned(),
         found,
         expected: expected.to_owned(),
-    };
-    let cut = || wrong(format!("{} bytes", bytes.len()), "a whole array of NumPy");
-    let rest = bytes.strip_prefix(MAGIC).ok_or_else(cut)?;
-    let (major, rest) = rest.split_first().ok_or_else(cut)?;
-    let rest = rest.get(1..).ok_or_else(cut)?;
-    let (length, rest) = if *major == 1 {
-        let (length, rest) = rest.split_first_chunk().ok_or_else(cut)?;
-        (usize::from(u16::from_le_bytes(*length)), rest)
-    } else {
-        let (length, rest) = rest.split_first_chunk().ok_or_else(cut)?;
-        (usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX), rest)
-    };
-    let (header, data) = rest.split_at_checked(length).ok_or_else(cut)?;
-    let header = String::from_utf8_lossy(header);
-    let entry = |key: &str| {
-        let after = header.split_once(&format!("'{key}':"))?.1.trim_start();
-        Some(after.to_owned())
-    };
-    let descr = entry("descr").unwrap_or_default();
-    let dtype = descr.trim_start_matches('\'').split('\'').next().unwrap_or_default();
-    if entry("fortran_order").is_none_or(|order| !order.starts_with("False")) {
-        return Err(wrong("columns first".to_owned(), "rows first (numpy.ascontiguousarray)"));
     }
-    let shape = entry("shape").unwrap_or_default();
-    let shape: Option<Vec<usize>> = shape
-        .strip_prefix('(')
-        .and_then(|shape| shape.split(')').next())
-        .map(|shape| shape.split(',').map(str::trim).filter(|n| !n.is_empty()))
-        .and_then(|numbers| numbers.map(|n| n.parse().ok()).collect());
-    let shape = shape.ok_or_else(|| wrong(header.trim().to_owned(), "a header with a shape"))?;
+}
 
-    fn each<const N: usize, T>(data: &[u8], of: impl Fn([u8; N]) -> T) -> Vec<T> {
-        data.as_chunks::<N>().0.iter().map(|b| of(*b)).collect()
+fn tensor(bytes: &[u8], (file, member): (&str, &str), name: &str) -> Result<Named, ExchangeError> {
+    let array = Array::parse(bytes, file, member)?;
+    if !array.is_whole() {
+        return Ok(Named::f32(name, array.shape.clone(), &array.floats()));
     }
-    let (size, values) = match dtype {
-        "<f4" => (4, Values::Float(each(data, f32::from_le_bytes))),
-        "<f8" => (8, Values::Float(each(data, |b| f64::from_le_bytes(b) as f32))),
-        "<i8" => (8, Values::Whole(each(data, i64::from_le_bytes))),
-        "<i4" => (4, Values::Whole(each(data, |b| i64::from(i32::from_le_bytes(b))))),
-        "|u1" => (1, Values::Whole(data.iter().map(|b| i64::from(*b)).collect())),
-        other => {
-            return Err(wrong(format!("type {other:?}"), "<f4, <f8, <i8, <i4 or |u1"));
-        }
-    };
-    let count = shape.iter().try_fold(size, |n: usize, &d| n.checked_mul(d));
-    if count != Some(data.len()) {
-        let found = format!("{} bytes", data.len());
-        return Err(wrong(found, &format!("what shape {shape:?} of {dtype} takes")));
+    if array.shape.len() != 1 {
+        let found = format!("whole numbers of shape {:?}", array.shape);
+        return Err(wrong(file, member, found, "one dimension, or floats"));
     }
-    if matches!(values, Values::Whole(_)) && shape.len() != 1 {
-        return Err(wrong(format!("whole numbers of shape {shape:?}"), "one dimension, or floats"));
-    }
-    Ok(Array { shape, values })
+    Ok(Named::i64(name, &array.whole()))
 }

@@ -242,13 +242,56 @@ pub enum SourceError {
         "{path}: {found}. Accepted are: a folder with *images-idx3-ubyte[.gz] (and \
          *labels-idx1-ubyte[.gz]) as MNIST and Fashion-MNIST come; a folder with data_batch_*.bin \
          and test_batch*.bin, the binary version of CIFAR-10; a folder of PNG or JPEG images, or \
-         of one subfolder of them per class; or one such file"
+         of one subfolder of them per class; or one such file; or a mesh (.off, .obj, .stl) or NumPy's arrays (.npz, \
+         .npy)"
     )]
     NothingRecognised {
         /// The path given.
         path: String,
         /// What was there instead.
         found: String,
+    },
+    /// A mesh that is not what its format asks for.
+    #[error(
+        "{file}: {place}found {found}, expected {expected}; save the mesh again as OFF, OBJ or STL"
+    )]
+    Mesh {
+        /// The file.
+        file: String,
+        /// Which line, and a colon; empty if it is none.
+        place: String,
+        /// What was found.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+    /// Arrays that cannot be read.
+    #[error("{what}")]
+    Arrays {
+        /// File and array, what was found, what would do.
+        what: String,
+    },
+    /// Arrays of which none is of pictures.
+    #[error(
+        "{file}: found {}, expected an array of pictures: (count, height, width), with 1 or 3 channels behind it for \
+         colour", if found.is_empty() { "no array" } else { found }
+    )]
+    NoPictures {
+        /// The file.
+        file: String,
+        /// Names and shapes of its arrays.
+        found: String,
+    },
+    /// Numbers that are no grey levels.
+    #[error(
+        "{file}: {member}: numbers that are not all from 0 to 255 (or 0 to 1, if they are floats); scale them, and save \
+         the array again"
+    )]
+    Levels {
+        /// The file.
+        file: String,
+        /// The array.
+        member: String,
     },
     /// The split asked for is not there.
     #[error(

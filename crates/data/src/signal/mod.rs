@@ -1,9 +1,11 @@
 //! Images in: what a source becomes once it is read.
 
+pub(crate) mod arrays;
 pub(crate) mod cifar;
 mod classes;
 pub(crate) mod error;
 pub(crate) mod idx;
+pub(crate) mod mesh;
 pub(crate) mod picture;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod source;
@@ -22,6 +24,10 @@ pub enum SourceKind {
     Cifar10,
     /// PNG or JPEG files.
     Images,
+    /// NumPy's arrays.
+    Arrays,
+    /// Slices of a mesh.
+    Mesh,
 }
 
 impl SourceKind {
@@ -31,6 +37,8 @@ impl SourceKind {
             SourceKind::Idx => "IDX",
             SourceKind::Cifar10 => "CIFAR-10 binary",
             SourceKind::Images => "image files",
+            SourceKind::Arrays => "arrays of NumPy",
+            SourceKind::Mesh => "slices of a mesh",
         }
     }
 }

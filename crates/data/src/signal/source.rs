@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::arrays::is_arrays_name;
 use super::cifar::{CIFAR_SIDE, read_cifar_names, read_cifar10};
 use super::error::SourceError;
+use super::mesh::is_mesh_name;
 use super::picture::{convert_channels, decode_image, resize};
 use super::{ImageSet, Raw, SourceKind, SourceOptions, Split, classes};
 
@@ -13,7 +15,8 @@ const INNER_FOLDERS: [&str; 2] = ["raw", "cifar-10-batches-bin"];
 
 /// Finds out what lies at `path` and reads it: a folder in original IDX layout (MNIST,
 /// Fashion-MNIST; plain or gzipped), a folder of CIFAR-10 binary batches, a folder of PNG or JPEG
-/// images (sorted by name; subfolders are classes), or one file of any of these.
+/// images (sorted by name; subfolders are classes), or one file of any of these; a mesh (its slices), or arrays of
+/// NumPy.
 ///
 /// If a source has both splits and none is asked for, the training split is read;
 /// [`SourceInfo::split`](super::SourceInfo::split) says which it was.
@@ -148,8 +151,18 @@ fn open_file(path: &Path, opts: &SourceOptions) -> Result<ImageSet, SourceError>
         let raw = read_cifar_files(folder, std::slice::from_ref(&name), cifar_split(&name), &name)?;
         return check_split(path, ImageSet::finish(raw, opts)?, opts);
     }
+    if is_arrays_name(&name) {
+        let mut set = ImageSet::from_array_bytes(&read(path)?, &text(path), opts)?;
+        set.source.name = name;
+        return Ok(set);
+    }
     refuse_split(path, opts)?;
     let bytes = read(path)?;
+    if is_mesh_name(&name) {
+        let mut set = ImageSet::from_mesh_bytes(&bytes, &text(path), opts)?;
+        set.source.name = name;
+        return Ok(set);
+    }
     match ImageSet::from_image_bytes(&bytes, &text(path), opts) {
         Ok(mut set) => {
             set.source.name.clone_from(&name);

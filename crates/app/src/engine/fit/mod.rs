@@ -55,10 +55,10 @@ impl FitDesk {
 
     async fn read(&mut self, name: String, parts: &Array, port: &Port) {
         match own::read(&name, parts).await {
-            Ok((pictures, left_out)) => {
-                let (count, left_out) = (pictures.len() as u32, left_out as u32);
+            Ok((pictures, note)) => {
+                let count = pictures.len() as u32;
                 self.own = Some(pictures);
-                tell(port, Reply::OwnReady { count, left_out });
+                tell(port, Reply::OwnReady { count, note });
             }
             Err(what) => tell(port, Reply::OwnRefused { what }),
         }

@@ -1,4 +1,5 @@
-//! The user's own pictures: files, camera pictures and drawings become squares of pixels; IDX files, as MNIST's, stay as they are.
+//! The user's own pictures: files, camera pictures and drawings become squares of pixels; IDX files, as MNIST's, and NumPy's arrays
+//! stay as they are; of a mesh slices are made.
 //!
 //! The browser decodes, because it knows more formats and turns photographs the right way up; the header of
 //! PNG and JPEG is read first, so that a small file that unfolds into gigabytes is refused unopened.
@@ -11,7 +12,9 @@ use web_sys::{
     DedicatedWorkerGlobalScope, File, ImageBitmap, OffscreenCanvas,
     OffscreenCanvasRenderingContext2d,
 };
-use weightlab_data::{ImageSet, MAX_PIXELS, SourceError, SourceOptions};
+use weightlab_data::{
+    ImageSet, MAX_PIXELS, SourceError, SourceOptions, is_arrays_name, is_mesh_name,
+};
 
 /// Largest file that is looked into, in bytes.
 const MAX_BYTES: f64 = 64e6;
@@ -21,14 +24,15 @@ const SIDE: u32 = 256;
 const FEW: usize = 16;
 /// Most pictures at once: as many networks as are shown at once.
 const MOST: usize = 400;
+const ZOO_HINT: &str = "If it holds networks, drop it on the Zoo bench.";
 /// What IDX files of images and of labels begin with, and gzipped ones.
 const IDX: [u8; 3] = [0, 0, 8];
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads files (`File`) or one picture that is decoded already (`ImageBitmap`, which is called `name`). Of each its centre square,
-/// grey if none has colour; or the images of an IDX file, with its labels if they come along. Of many the first [`MOST`];
-/// beside them, how many that leaves out.
-pub(super) async fn read(name: &str, parts: &Array) -> Result<(ImageSet, usize), String> {
+/// grey if none has colour; or the images of an IDX file, with its labels if they come along; or those of arrays; or the slices of a
+/// mesh. Of many the first [`MOST`]. Beside them what there is to know of them, in a sentence.
+pub(super) async fn read(name: &str, parts: &Array) -> Result<(ImageSet, Option<String>), String> {
     let mut files = Vec::new();
     for part in parts.iter().take(MOST) {
         let bitmap = match part.dyn_into::<ImageBitmap>() {
@@ -40,35 +44,67 @@ pub(super) async fn read(name: &str, parts: &Array) -> Result<(ImageSet, usize),
                 continue;
             }
         };
-        return Ok((squares(vec![(name.to_owned(), bitmap)])?, 0));
+        return Ok((squares(vec![(name.to_owned(), bitmap)])?, None));
     }
     let is_idx = |bytes: &[u8]| bytes.starts_with(&GZIP) || bytes.starts_with(&IDX);
     if !files.is_empty() && files.iter().all(|(_, bytes, _)| is_idx(bytes)) {
-        return idx(&files);
+        return idx(&files).map_err(|error| error.to_string());
+    }
+    if let [(name, bytes, _)] = files.as_slice()
+        && (is_mesh_name(name) || is_arrays_name(name))
+    {
+        return shapes_or_arrays(name, bytes).map_err(|error| match error {
+            SourceError::NoPictures { .. } => format!("{error}. {ZOO_HINT}"),
+            error => error.to_string(),
+        });
     }
     let mut bitmaps = Vec::new();
     for (name, bytes, file) in &files {
         bitmaps.push((name.clone(), decode(name, bytes, file).await?));
     }
-    Ok((squares(bitmaps)?, (parts.length() as usize).saturating_sub(MOST)))
+    let pictures = squares(bitmaps)?;
+    let note = left_out(parts.length() as usize, pictures.len());
+    Ok((pictures, note))
+}
+
+fn left_out(all: usize, taken: usize) -> Option<String> {
+    (all > taken).then(|| format!("Of {all} pictures the first {taken} are taken."))
+}
+
+/// The first [`MOST`] of a set.
+fn most(set: ImageSet) -> Result<(ImageSet, Option<String>), SourceError> {
+    let all = set.len();
+    let set = set.first(MOST, &SourceOptions::default())?;
+    let note = left_out(all, set.len());
+    Ok((set, note))
+}
+
+fn shapes_or_arrays(name: &str, bytes: &[u8]) -> Result<(ImageSet, Option<String>), SourceError> {
+    let usual = SourceOptions::default();
+    if is_arrays_name(name) {
+        return most(ImageSet::from_array_bytes(bytes, name, &usual)?);
+    }
+    let slices = ImageSet::from_mesh_bytes(bytes, name, &usual)?;
+    let open = slices.pixels.iter().all(|&grey| grey <= 128);
+    let note = open.then(|| {
+        format!("The surface of “{name}” has holes, so nothing is within it: its slices show how far it is, and no more.")
+    });
+    Ok((slices, note))
 }
 
 /// The images of an IDX file; a second file, before or after it, has their labels.
-fn idx(files: &[(String, Vec<u8>, File)]) -> Result<(ImageSet, usize), String> {
+fn idx(files: &[(String, Vec<u8>, File)]) -> Result<(ImageSet, Option<String>), SourceError> {
     let read = |images: usize, labels: Option<usize>| {
         let file =
             |i: usize| files.get(i).map(|(name, bytes, _)| (name.as_str(), bytes.as_slice()));
         let images = file(images).unwrap_or_default();
         let usual = SourceOptions::default();
-        let set = ImageSet::from_idx_bytes(images, labels.and_then(file), None, &usual)?;
-        let left_out = set.len().saturating_sub(MOST);
-        Ok((set.first(MOST, &usual)?, left_out))
+        most(ImageSet::from_idx_bytes(images, labels.and_then(file), None, &usual)?)
     };
-    let set = match files.len() {
+    match files.len() {
         1 => read(0, None),
         _ => read(0, Some(1)).or_else(|_| read(1, Some(0))),
-    };
-    set.map_err(|error: SourceError| error.to_string())
+    }
 }
 
 /// The centre squares of pictures.
@@ -125,13 +161,17 @@ async fn decode(name: &str, bytes: &[u8], file: &File) -> Result<ImageBitmap, St
 }
 
 fn unreadable(name: &str, why: &str) -> String {
-    let networks = [".pth", ".pt", ".safetensors", ".npz", ".zip"];
-    if networks.iter().any(|end| name.to_lowercase().ends_with(end)) {
-        return format!("“{name}” is no picture. If it holds networks, drop it on the Zoo bench.");
+    let name_in_lower_case = name.to_lowercase();
+    let ends = |ends: &[&str]| ends.iter().any(|end| name_in_lower_case.ends_with(end));
+    if ends(&[".pth", ".pt", ".safetensors", ".zip"]) {
+        return format!("“{name}” is no picture. {ZOO_HINT}");
+    }
+    if is_mesh_name(name) || is_arrays_name(name) {
+        return format!("“{name}” is a set of its own: give it alone.");
     }
     format!(
         "“{name}” is not a picture that this browser can open ({why}). PNG, JPEG, WebP and GIF files work, and IDX \
-         files as MNIST's."
+         files as MNIST's, NumPy's npz, and meshes (OBJ, OFF, STL)."
     )
 }
 

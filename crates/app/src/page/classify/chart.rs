@@ -188,7 +188,7 @@ fn Curves(kind: Kind) -> impl IntoView {
             left=Signal::derive(move || kind.ticks())
             right=Signal::derive(right)
             below=Signal::derive(move || ["0".to_owned(), epochs(end.get())])
-            file="training.csv"
+            file="training"
             table=move |()| runs.with_untracked(|runs| table(runs))
         >
             <line class="goal" x1="0" x2="100" y1=chance y2=chance></line>

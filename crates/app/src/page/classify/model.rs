@@ -313,6 +313,10 @@ impl Lab {
             }
             Reply::Started { run, started } if current(run) => {
                 self.with_run(|run| run.begin(&started));
+                self.note(format!(
+                    "Training on {}",
+                    self.state.with_untracked(|state| state.classify.zoo.clone())
+                ));
                 model.started.set(Some(started));
             }
             Reply::Standing(standing) if current(standing.run) => {
@@ -332,6 +336,7 @@ impl Lab {
             Reply::Finished { run } if current(run) => {
                 model.going.set(false);
                 self.say_training("Finished");
+                self.note(self.said.get_untracked());
             }
             Reply::Failed { run, failed } if current(run) => {
                 self.leave_training();

@@ -83,7 +83,7 @@ pub(super) fn Chart() -> impl IntoView {
             left=labels(loss)
             right=labels(|db| format!("{db} dB"))
             below=Signal::derive(below)
-            file="fit.csv"
+            file="fit"
             table=move |()| lab.fit.curve.with_untracked(|curve| table(curve))
         >
             {move || until().map(|db| view! {

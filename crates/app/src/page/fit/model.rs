@@ -246,7 +246,9 @@ impl Lab {
         let name = match self.state.with_untracked(|state| (state.fit.many, state.fit.picture)) {
             (Many::Set, Picture::Own) => "my pictures".to_owned(),
             (Many::Set, _) => "clothes".to_owned(),
-            (_, Picture::Named(which)) => PICTURES.get(which).map_or("picture", |p| p.0).to_owned(),
+            (_, Picture::Named(which)) => {
+                PICTURES.get(which).map_or("picture", |p| p.name).to_owned()
+            }
             (_, Picture::Own) => "my picture".to_owned(),
             (_, Picture::Fashion(_)) => {
                 let name = self.fit.target.with_untracked(|t| t.as_ref()?.names.first().cloned());
@@ -285,6 +287,7 @@ impl Lab {
                 fit.target.set(Some(target));
             }
             Reply::Started { run, started } if current(run) => {
+                self.note(format!("Fit: {}", started.kernel));
                 fit.started.set(Some(started));
                 if fit.going.get_untracked() {
                     self.send_fit(Request::Run);
@@ -302,17 +305,20 @@ impl Lab {
             }
             Reply::Finished { run, finished } if current(run) => {
                 fit.going.set(false);
+                self.note(format!(
+                    "Fitted: {} networks, {:.1} s, median {:.1} dB",
+                    finished.nets,
+                    finished.seconds,
+                    finished.psnr_median.unwrap_or(f64::NAN)
+                ));
                 fit.finished.set(Some(finished));
             }
             Reply::Failed { run, failed } if current(run) => {
                 fit.going.set(false);
                 self.tell(true, format!("The fit stopped: {}.", failed.what));
             }
-            Reply::OwnReady { count, left_out } => {
-                if left_out > 0 {
-                    let all = count + left_out;
-                    self.tell(false, format!("Of {all} pictures the first {count} are taken."));
-                }
+            Reply::OwnReady { count, note } => {
+                note.into_iter().for_each(|note| self.tell(false, note));
                 // Also if the picture before was the user's own: it is another one.
                 self.state.update(|state| {
                     state.fit.picture = Picture::Own;

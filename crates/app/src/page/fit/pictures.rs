@@ -42,6 +42,11 @@ pub(in crate::page) const NAMES: [&str; 10] = [
     "Ankle boot",
 ];
 
+/// Of the pictures of clothes, as [`PICTURES`] have it of theirs.
+const CLOTHES_ABOUT: &str = "Clothes of Fashion-MNIST, 28 × 28 pixels. Collections of such networks are what research on weights learns \
+                             from, and the zoos of this lab are two of them. What it is one sees within a second; the rest of the fit goes \
+                             into its texture.";
+
 #[component]
 pub(super) fn Pictures() -> impl IntoView {
     let lab = lab();
@@ -103,7 +108,7 @@ pub(super) fn Pictures() -> impl IntoView {
                                 class="unseen"
                                 type="file"
                                 multiple
-                                accept="image/*,.gz"
+                                accept="image/*,.gz,.npz,.npy,.obj,.off,.stl"
                                 on:change=move |event| {
                                     let input = event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok());
                                     if let Some(input) = input {
@@ -115,8 +120,9 @@ pub(super) fn Pictures() -> impl IntoView {
                             />
                         </label>
                         <p class="note">
-                            "Of each the centre square is used; several become a set, and so does an IDX file as MNIST’s (with \
-                             its labels, if you give both). They stay on this device."
+                            "Of each the centre square is used; several become a set. So do files of many pictures, IDX (with \
+                             its labels, if you give both) or NumPy’s npz, and a mesh (OBJ, OFF or STL), of which slices are made. \
+                             They stay on this device."
                         </p>
                     </div>
                 }.into_any(),
@@ -165,7 +171,7 @@ pub(super) fn Pictures() -> impl IntoView {
 #[component]
 fn BuiltIn() -> impl IntoView {
     let lab = lab();
-    let named = (0..PICTURES.len()).map(|i| (Picture::Named(i), PICTURES[i].1));
+    let named = (0..PICTURES.len()).map(|i| (Picture::Named(i), PICTURES[i].title));
     let clothes = CLOTHES.iter().zip(NAMES).map(|(&number, name)| (Picture::Fashion(number), name));
     view! {
         <div class="thumbs" role="group" aria-label="Built-in pictures">
@@ -181,5 +187,11 @@ fn BuiltIn() -> impl IntoView {
                 </button>
             }).collect_view()}
         </div>
+        <p class="note" id="about">
+            {move || match lab.shown_picture() {
+                Picture::Named(which) => PICTURES[which].about,
+                _ => CLOTHES_ABOUT,
+            }}
+        </p>
     }
 }

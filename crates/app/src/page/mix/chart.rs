@@ -101,7 +101,7 @@ pub(super) fn Chart() -> impl IntoView {
                 left=Signal::derive(ticks)
                 right=Signal::derive(move || strips.with(|strips| names(strips, range.get().0)))
                 below=Signal::derive(below)
-                file="path.csv"
+                file="path"
                 table=move |()| strips.with_untracked(|strips| table(strips))
             >
                 <line class="here" x1=here x2=here y1="0" y2="100"></line>

@@ -83,24 +83,65 @@ impl Scale {
         (self == Scale::Tiny).then_some(1000)
     }
 
+    /// Epochs of a training.
+    pub fn epochs(self) -> u32 {
+        match self {
+            Scale::Tiny => 12,
+            Scale::Small => 50,
+            Scale::Paper => 300,
+        }
+    }
+
+    /// Features of the model's hidden states and layers after the first, networks of a batch.
+    fn size(self) -> ([usize; 2], usize) {
+        match self {
+            Scale::Tiny => ([16, 1], 32),
+            Scale::Small => ([32, 4], 64),
+            Scale::Paper => ([128, 4], 128),
+        }
+    }
+}
+
+/// A table, and how much is done for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Study {
+    /// Which.
+    pub table: Table,
+    /// Model, networks, seeds.
+    pub scale: Scale,
+    /// Epochs of every training.
+    pub epochs: u32,
+}
+
+impl Study {
+    /// As long as its scale says.
+    pub fn new(table: Table, scale: Scale) -> Study {
+        Study { table, scale, epochs: scale.epochs() }
+    }
+
+    /// Name of a cell's folder: trainings of another length have another.
+    pub fn folder(&self, row: &Row, seed: u64) -> String {
+        let length = match self.epochs == self.scale.epochs() {
+            true => String::new(),
+            false => format!("-epochs{}", self.epochs),
+        };
+        format!("{}{length}-seed{seed}", row.folder)
+    }
+
     /// The training of one cell. The paper's optimiser in all.
     ///
     /// # Errors
     /// Not an augmentation.
-    pub fn config(self, row: &Row, seed: u64) -> Result<TrainConfig, LabError> {
-        let (size, epochs, batch) = match self {
-            Scale::Tiny => ([16, 1], 12, 32),
-            Scale::Small => ([32, 4], 50, 64),
-            Scale::Paper => ([128, 4], 300, 128),
-        };
+    pub fn config(&self, row: &Row, seed: u64) -> Result<TrainConfig, LabError> {
+        let (size, batch) = self.scale.size();
         let [hidden, hidden_layers] = row.size.unwrap_or(size);
         let model = ModelConfig::Dws(DwsConfig { hidden, hidden_layers, ..DwsConfig::default() });
         Ok(TrainConfig {
             seed,
-            epochs,
+            epochs: self.epochs,
             batch,
             views: row.views,
-            limit: row.limit.or(self.limit()),
+            limit: row.limit.or(self.scale.limit()),
             augment: row.augment.parse()?,
             label_smoothing: row.smoothing,
             model,
@@ -224,8 +265,12 @@ mod tests {
     fn the_table_has_mean_deviation_and_what_was_published() {
         let cells = [cell("none", 0, 0.5), cell("none", 1, 0.6), cell("mixup", 0, 0.7)];
         let rows = |scale| Table::Augmentations.rows_of(scale, EXTENT);
-        let text =
-            markdown(Table::Augmentations, Scale::Small, &rows(Scale::Small), &cells, "a zoo");
+        let study = |scale| Study::new(Table::Augmentations, scale);
+        let text = markdown(&study(Scale::Small), &rows(Scale::Small), &cells, "a zoo");
+        let mut short = study(Scale::Small);
+        short.epochs = 7;
+        assert!(text.contains("50 epochs"), "{text}");
+        assert!(markdown(&short, &[], &cells, "a zoo").contains(" 7 epochs"));
         assert!(text.contains("| No augmentation | 55.00 ± 7.07 | 2 | 68.30 ± 0.62 |"), "{text}");
         assert!(text.contains("| MixUp | 70.00 | 1 | 74.36 ± 1.17 |"), "{text}");
         assert!(text.contains("| Masking | not yet | 0 |"), "{text}");
@@ -242,7 +287,7 @@ mod tests {
         };
         let histories = [("none".to_owned(), vec![epoch(1, 1.0), epoch(2, 0.25)])];
         let rows = rows(Scale::Tiny);
-        let page = html(Table::Augmentations, Scale::Tiny, &rows, &cells, "a zoo", &histories);
+        let page = html(&study(Scale::Tiny), &rows, &cells, "a zoo", &histories);
         assert!(page.contains("a &lt;b&gt;") && !page.contains("Masking"));
         // Validation loss from the top right to a quarter of it.
         assert!(page.contains(r#"class="line l3" d="M0.0 0.0L1000.0 375.0""#), "{page}");
@@ -256,14 +301,16 @@ mod tests {
         let mut seen = cell("views-2", 0, 0.25);
         seen.train = 200;
         seen.internal = Some(Score::of(&[1.0, 0.0], &[0], 2));
-        let text = markdown(Table::Views, Scale::Tiny, &rows, &[seen], "a zoo");
+        let study = Study::new(Table::Views, Scale::Tiny);
+        let text = markdown(&study, &rows, &[seen], "a zoo");
         assert!(text.contains("| 2 x 100 objects | 200 | 25.00 | 100.00 | 1 | - |"), "{text}");
         assert!(text.contains("| 1 x 100 objects | - | not yet | not yet | 0 | 68.30 ± 0.62 |"));
 
         let rows = Table::Capacity.rows_of(Scale::Tiny, EXTENT);
         let mut small = cell("hidden-8-layers-0", 0, 0.25);
         small.parameters = 1000;
-        let page = html(Table::Capacity, Scale::Tiny, &rows, &[small], "a zoo", &[]);
+        let study = Study::new(Table::Capacity, Scale::Tiny);
+        let page = html(&study, &rows, &[small], "a zoo", &[]);
         assert!(page.contains("<th>hidden 8, layers 0</th><td>1000</td><td>25.00</td>"), "{page}");
     }
 
@@ -272,8 +319,12 @@ mod tests {
         for table in [Table::Augmentations, Table::MixupAblation, Table::Views, Table::Capacity] {
             for scale in [Scale::Tiny, Scale::Small, Scale::Paper] {
                 let rows = table.rows_of(scale, EXTENT);
+                let study = Study::new(table, scale);
+                let shorter = Study { epochs: 3, ..study };
                 for row in &rows {
-                    let config = scale.config(row, 2).unwrap();
+                    let config = study.config(row, 2).unwrap();
+                    assert_ne!(study.folder(row, 2), shorter.folder(row, 2));
+                    assert_eq!(shorter.config(row, 2).unwrap().epochs, 3);
                     config.validate().unwrap();
                     Network::new(&config.model, &[2, 32, 32, 1], 10).unwrap();
                 }

@@ -1,6 +1,6 @@
 //! The tables as Markdown and as pages.
 
-use super::{Cell, Row, Scale, Table};
+use super::{Cell, Row, Scale, Study, Table};
 use crate::report::chart::{Line, Words, lines};
 use crate::report::document::{document, escape};
 use crate::train::Epoch;
@@ -109,7 +109,8 @@ impl Table {
 }
 
 /// What the figures mean.
-fn about(table: Table, scale: Scale, cells: &[Cell], zoo: &str) -> String {
+fn about(study: &Study, cells: &[Cell], zoo: &str) -> String {
+    let Study { table, scale, epochs } = *study;
     let nets = cells.first().and_then(|c| c.finished.test.as_ref()).map_or(0, |s| s.nets);
     let adapter = cells.first().map_or("-", |c| c.finished.adapter.as_str());
     let size = match scale {
@@ -120,27 +121,27 @@ fn about(table: Table, scale: Scale, cells: &[Cell], zoo: &str) -> String {
     let size = if table == Table::Capacity { "" } else { size };
     let length = match scale {
         Scale::Tiny => {
-            "12 epochs, 1,000 training networks of one view at most: far from converged, so the order of rows is what chance and speed of \
-             learning make it"
+            ", 1,000 training networks of one view at most: far from converged, so the order of rows is what chance and speed of learning \
+             make it"
         }
-        Scale::Small => "50 epochs",
-        Scale::Paper => "300 epochs",
+        _ => "",
     };
     let on = match nets {
         0 => "the networks held out, as there are none for testing".to_owned(),
         n => format!("{n} test networks"),
     };
     format!(
-        "DWS ({size}{length}) on {zoo}; accuracy in % on {on} at the epoch with the best validation accuracy, mean and standard deviation \
+        "DWS ({size}{epochs} epochs{length}) on {zoo}; accuracy in % on {on} at the epoch with the best validation accuracy, mean and standard deviation \
          over seeds. {} Computed on {adapter}.",
         table.published()
     )
 }
 
 /// The table as Markdown.
-pub fn markdown(table: Table, scale: Scale, rows: &[Row], cells: &[Cell], zoo: &str) -> String {
+pub fn markdown(study: &Study, rows: &[Row], cells: &[Cell], zoo: &str) -> String {
+    let Study { table, scale, .. } = study;
     let mut text = format!("# {}, scale `{}`\n\n", table.title(), scale.name());
-    let _ = writeln!(text, "{}\n", about(table, scale, cells, zoo));
+    let _ = writeln!(text, "{}\n", about(study, cells, zoo));
     let heads = table.heads();
     let _ = writeln!(text, "| {} |\n|{}", heads.join(" | "), "---|".repeat(heads.len()));
     for row in rows {
@@ -152,13 +153,13 @@ pub fn markdown(table: Table, scale: Scale, rows: &[Row], cells: &[Cell], zoo: &
 /// The table as a page that stands alone, with its figure and learning curves: `histories` are the epochs of one cell of each row, by the
 /// row's name.
 pub fn html(
-    table: Table,
-    scale: Scale,
+    study: &Study,
     rows: &[Row],
     cells: &[Cell],
     zoo: &str,
     histories: &[(String, Vec<Epoch>)],
 ) -> String {
+    let Study { table, scale, .. } = *study;
     let heads: String = table.heads().iter().map(|h| format!("<th>{h}</th>")).collect();
     let mut body = String::new();
     for row in rows {
@@ -172,7 +173,7 @@ pub fn html(
         r#"<header><p class="kicker">Weightlab</p><h1>{}</h1><p>{}</p></header>
 <div class="scroll"><table class="facts"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{}{}"#,
         escape(&title),
-        escape(&about(table, scale, cells, zoo)),
+        escape(&about(study, cells, zoo)),
         figure(table, rows, cells),
         overfitting(histories),
     );
