@@ -45,10 +45,10 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.waitForFunction(() => document.querySelector('#step-count').textContent === '0');
     assert((await page.locator('#run').textContent()) === 'Run', 'it runs after a reset');
     // Space is the bench's, whatever was clicked before: a button, or one that opened a dialog.
-    await page.locator('#reset').click();
-    await ready(page);
+    await anew(page, () => page.locator('#reset').click());
     await page.locator('.device').click();
     await page.keyboard.press('Escape');
+    await page.locator('#device').waitFor({ state: 'hidden' });
     await page.keyboard.press('Space');
     await page.locator('#run').getByText('Pause').waitFor();
     await page.keyboard.press('Space');
@@ -121,7 +121,7 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.getByRole('button', { name: 'Share' }).click();
     await page.getByText('Link copied').waitFor();
     const link = await page.evaluate(() => navigator.clipboard.readText());
-    assert(link.endsWith('#hidden=16,16&steps=30&seed=7'), link);
+    assert(link.endsWith('#v=1&hidden=16,16&steps=30&seed=7'), link);
     const other = use(await open(browser, `${link}&run=1&hide=network,many`));
     await other.getByText('Done: all steps are used up.').waitFor({ timeout: 120_000 });
     const both = await Promise.all([page, other].map((p) => p.evaluate(() => window.seen.frame.db)));
@@ -298,6 +298,7 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     assert(bad.length === 0, bad.join('; '));
     // What happened stands in the log, and the report has it too.
     await page.getByText('Log: what has happened so far').click();
+    await page.locator('.log li').first().waitFor();
     const log = await page.locator('.log li').allTextContents();
     for (const what of [/^\d\d:\d\d:\d\d GPU: /, / GPU lost: /, / Fit: /, / Checked: \d+ pass, 0 fail$/]) {
       assert(log.some((entry) => what.test(entry)), `${what} is not in ${log.join(' | ')}`);

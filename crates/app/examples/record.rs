@@ -23,7 +23,7 @@ use weightlab_nets::{Mlp, NetBatch, NetId};
 const SIDE: usize = 70;
 
 /// Of the encoding, of 100: noise, of which early frames are full, is what packs worst.
-const QUALITY: f32 = 35.0;
+const QUALITY: f32 = 30.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
     pollster::block_on(async {

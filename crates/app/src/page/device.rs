@@ -171,6 +171,8 @@ fn verdict(checked: &Checked) -> Option<String> {
 pub(super) fn DevicePanel() -> impl IntoView {
     let lab = lab();
     let copied = RwSignal::new(false);
+    // Whether the log is open: who does not look at it need not pay for it.
+    let reading = RwSignal::new(false);
     let copy = move |_| {
         let text = report(lab);
         leptos::task::spawn_local(async move {
@@ -254,12 +256,12 @@ pub(super) fn DevicePanel() -> impl IntoView {
                         .collect_view()
                 })}
             </ul>
-            <details>
+            <details on:toggle=move |_| reading.update(|reading| *reading = !*reading)>
                 <summary>"Log: what has happened so far"</summary>
                 <ul class="log">
-                    {move || lab.log.with(|log| {
+                    {move || reading.get().then(|| lab.log.with(|log| {
                         log.iter().rev().map(|entry| view! { <li>{entry.clone()}</li> }).collect_view()
-                    })}
+                    }))}
                 </ul>
                 <p class="note">"The report has it too. It stays in this tab and ends with it."</p>
             </details>

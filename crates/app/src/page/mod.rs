@@ -120,7 +120,7 @@ fn App() -> impl IntoView {
             </p>
             <p>
                 "Pictures: Fashion-MNIST © 2017 Zalando SE, MIT licence; Eileen Collins, NASA, public \
-                 domain; camera, Lav Varshney, CC0."
+                 domain; camera, Lav Varshney, CC0; digit, MNIST © Yann LeCun and Corinna Cortes, CC BY-SA 3.0; mesh, Keenan Crane, public domain."
             </p>
         </footer>
         <p class="unseen" role="status" aria-live="polite">{move || lab.said.get()}</p>
