@@ -29,6 +29,6 @@ fn main(
   let net = items[shape.extra.x + i];
   let epoch = shape.extra.z;
   let word = philox4x32(vec4<u32>(0u, net, epoch, shape.stream), shape.seed).x;
-  let partner = pool[mul_hi(word, shape.count)];
+  let partner = pool[product(word, shape.count).x];
   pairs[i] = vec4<u32>(select(net, i, shape.extra.y == 1u), partner, net, epoch);
 }

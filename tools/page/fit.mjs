@@ -183,7 +183,8 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
 
     // NumPy's arrays, which Keras' MNIST is, with labels.
     await anew(page, () => choose('crates/data/tests/fixtures/pictures.npz'));
-    await page.getByText('4 × 5 pixels').or(page.getByText('5 × 4 pixels')).first().waitFor();
+    // Of 5 x 4 pixels the centre square.
+    await page.getByText('4 × 4 pixels').waitFor();
     assert((await page.evaluate(() => window.seen.frame.nets[1])) === 3, 'not a network for each picture of training');
     // A mesh: sixteen slices, bright within and dark beyond.
     const cow = join(scratch, 'spot.obj');
@@ -195,7 +196,7 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     const holes = join(scratch, 'holes.off');
     writeFileSync(holes, 'OFF\n4 2 0\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 1 2\n3 0 1 3\n');
     await choose(holes);
-    await page.getByText('The surface of “holes.off” has holes').waitFor();
+    await page.getByText('The surface of “holes.off” is not closed').waitFor();
     const broken = join(scratch, 'broken.obj');
     writeFileSync(broken, 'v 0 0 0\nf 1 2 3\nv 0 0 zero\n');
     await choose(broken);

@@ -1,6 +1,8 @@
 //! The lessons: four tours in plain language. A step sets the lab up by an address, as a link does, says what to look at and
 //! asks a question.
 
+use crate::state::{Bench, State};
+
 /// A guided tour.
 #[derive(Clone, Copy, Debug)]
 pub struct Tour {
@@ -429,11 +431,26 @@ const READING: Tour = Tour {
     ],
 };
 
+/// What was recorded of a bench, for where it cannot compute. The Fit bench has recordings of its pictures.
+pub fn recorded(bench: Bench) -> Option<Recorded> {
+    let of =
+        |step: &&Step| bench != Bench::Fit && State::from_fragment(step.state).0.bench == bench;
+    TOURS.iter().flat_map(|tour| tour.steps).filter(of).find_map(|step| step.recorded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{Bench, State};
     use std::collections::BTreeSet;
+
+    #[test]
+    fn benches_that_compute_have_something_recorded() {
+        let file = |bench| recorded(bench).map(|recorded| recorded.file);
+        assert_eq!(file(Bench::Mix), Some("lesson-mix.webp"));
+        assert_eq!(file(Bench::Augment), Some("lesson-symmetry.webp"));
+        assert_eq!(file(Bench::Classify), Some("lesson-training.webp"));
+        assert_eq!(file(Bench::Fit).or(file(Bench::Zoo)), None);
+    }
 
     #[test]
     fn every_step_sets_the_lab_up() {

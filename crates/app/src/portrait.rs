@@ -55,11 +55,13 @@ impl Portrait {
     /// What the strongest colour of each tensor means: weights and biases, layer by layer.
     pub fn scales(&self, params: &[f32]) -> Vec<f32> {
         let scale = |range: std::ops::Range<usize>| {
-            let mut sizes: Vec<f32> = params[range].iter().map(|x| x.abs()).collect();
-            sizes.sort_by(f32::total_cmp);
+            // Sizes are in the order of their bits, and sorting whole numbers is in the program anyway.
+            let mut sizes: Vec<usize> =
+                params[range].iter().map(|x| x.abs().to_bits() as usize).collect();
+            sizes.sort_unstable();
             let at = ((sizes.len() - 1) as f64 * SHARE).ceil() as usize;
             // All zero is a scale too.
-            sizes[at].max(1e-6)
+            f32::from_bits(sizes[at] as u32).max(1e-6)
         };
         let tensors = |l: &Layer| [l.weight..l.bias, l.bias..l.bias + l.outputs];
         self.layers.iter().flat_map(tensors).map(scale).collect()

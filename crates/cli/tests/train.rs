@@ -127,6 +127,15 @@ fn views_are_compared_cell_by_cell() {
     assert!(page.contains("further views of the same images") && !page.contains("NaN"));
     let again = ok(dir, &line);
     assert!(!again.stderr.contains("epoch 1"), "{again:?}");
+    // Trainings of another length are others, of the rows that are named.
+    let short = ["--rows", "views-1", "--epochs", "2"];
+    let said = ok(dir, &[&line[..], &short].concat());
+    assert!(said.stdout.contains(" 2 epochs") && said.stdout.lines().count() > 3, "{said:?}");
+    let metrics = std::fs::read_to_string(dir.join("out/views-1-epochs2-seed0/metrics.jsonl"));
+    assert_eq!(metrics.unwrap().lines().filter(|line| line.contains("\"epoch\"")).count(), 2);
+    let said = run(dir, &[&line[..], &["--rows", "views-1,views-7"]].concat());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("\"views-7\"") && said.stderr.contains("views-1"), "{said:?}");
     fit(dir, "one", "train", "2,8,8,1");
     let said = run(dir, &["experiment", "views", "--zoo", "one", "--out", "x"]);
     assert_eq!(said.code, Some(1), "{said:?}");

@@ -154,6 +154,11 @@ fn inside_needs_a_closed_surface() {
         })
         .collect();
     assert_eq!(slices(&turned), whole);
+    // So is one with a face that looks the other way: what is within lies between two walls.
+    let face = "f 2 4 8 6";
+    let odd = brick([2.0, 2.0, 1.0], None).replace(face, "f 6 8 4 2");
+    assert!(odd.contains("f 6 8 4 2"));
+    assert_eq!(slices(&odd), whole);
 }
 
 #[test]
@@ -192,6 +197,8 @@ fn damaged_meshes_are_named() {
     says(&bad(b"a letter", "b.obj"), &["b.obj", "no face", "OFF, OBJ or STL"]);
     says(&bad(b"vertex 1 2", "c.stl"), &["c.stl", "line 1", "three numbers"]);
     says(&bad(b"", "c.stl"), &["no face"]);
+    let cut = &binary_stl(&brick([2.0, 3.0, 1.0], None))[..300];
+    says(&bad(cut, "c.stl"), &["c.stl", "300 bytes", "684 for its 12 triangles", "cut off"]);
 }
 
 /// An `.npy` file: little-endian numbers of a type, in a shape as Python writes it.
@@ -263,22 +270,25 @@ fn shapes_and_types_of_arrays() {
     let floats = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
     assert_eq!(of("<f4", "(2, 2)", &floats(&[0.0, 0.5, 1.0, 0.1])).1, [0, 128, 255, 26]);
     assert_eq!(of("<f4", "(2, 2)", &floats(&[0.0, 0.6, 255.0, 7.0])).1, [0, 1, 255, 7]);
+    assert_eq!(of("<f2", "(2, 2)", &[0, 0, 0, 0x38, 0, 0x3c, 0, 0x34]).1, [0, 128, 255, 64]);
+    assert_eq!(of("|b1", "(2, 2)", &[0, 1, 1, 0]).1, [0, 255, 255, 0]);
+    assert_eq!(of("<u2", "(2, 2)", &[0, 0, 1, 0, 255, 0, 7, 0]).1, [0, 1, 255, 7]);
     let whole: Vec<u8> = [0i64, 255, 3, 4].iter().flat_map(|x| x.to_le_bytes()).collect();
     assert_eq!(of("<i8", "(2, 2)", &whole).1, [0, 255, 3, 4]);
 
     let bad = |descr: &str, shape: &str, data: &[u8]| {
         arrays(&npz(&[("data", npy(descr, shape, data))]), None).unwrap_err()
     };
-    says(
-        &bad("<f4", "(2, 2)", &floats(&[0.0, -0.5, 1.0, 0.1])),
-        &["x.npz", "data.npy", "0 to 255"],
-    );
+    says(&bad("<f4", "(2, 2)", &floats(&[0.0, -0.5, 1.0, 0.1])), &["x.npz", "data: ", "0 to 255"]);
     says(&bad("<f4", "(2, 2)", &floats(&[0.0, f32::NAN, 1.0, 0.1])), &["0 to 255"]);
-    says(&bad("<i8", "(4,)", &[0; 32]), &["x.npz", "data.npy [4]", "(count, height, width)"]);
+    says(&bad("<i8", "(4,)", &[0; 32]), &["x.npz", "data [4]", "(count, height, width)"]);
     says(&bad("|u1", "(2, 2)", &[0; 3]), &["3 bytes", "[2, 2]"]);
     says(&bad("|u1", "(0, 2, 2)", &[]), &["holds no image"]);
     says(&arrays(&npz(&[]), None).unwrap_err(), &["x.npz", "no array"]);
     says(&arrays(b"PK not really", None).unwrap_err(), &["x.npz", "damaged"]);
+    says(&arrays(b"a letter", None).unwrap_err(), &["x.npz", "8 bytes", "array of NumPy"]);
+    let huge = npy("|u1", "(99999999999999999999, 2)", &[]);
+    says(&arrays(&huge, None).unwrap_err(), &["fits into memory"]);
 }
 
 #[test]
@@ -293,11 +303,29 @@ fn splits_and_labels_belong_together() {
     ]);
     assert_eq!(arrays(&bytes, None).unwrap().labels, Some(vec![0, 1, 2]));
     let error = arrays(&bytes, Some(Split::Test)).unwrap_err();
-    says(&error, &["x.npz", "no test split", "train_images.npy"]);
-    // Another number of labels is none of these pictures'.
-    let bytes = npz(&[("images", three), ("labels", npy("|u1", "(2,)", &[0, 1]))]);
+    says(&error, &["x.npz", "no test split", "train_images"]);
+    // Another number of labels is none of these pictures', unless it is for validation; whose split is not told, is whatever is wanted.
+    let two = npy("|u1", "(2,)", &[0, 1]);
+    let bytes = npz(&[("images", three.clone()), ("labels", two.clone())]);
+    says(&arrays(&bytes, None).unwrap_err(), &["x.npz: images holds 3 images but labels 2 labels"]);
+    let bytes = npz(&[("images", three.clone()), ("val_labels", two.clone()), ("sizes", two)]);
     let set = arrays(&bytes, Some(Split::Test)).unwrap();
-    assert_eq!((set.labels, set.source.split), (None, None), "whatever split it is");
+    assert_eq!((set.labels, set.source.split), (None, None));
+    // Words, and whatever else cannot be read, are no matter.
+    let words = npy("<U2", "(2,)", &[0; 16]);
+    let bytes = npz(&[("class_names", words.clone()), ("images", three)]);
+    assert_eq!(arrays(&bytes, None).unwrap().len(), 3);
+    says(
+        &arrays(&npz(&[("class_names", words)]), None).unwrap_err(),
+        &["class_names", "<U2", "astype"],
+    );
+    // As scikit-learn has digits: rows of numbers, and what they are.
+    let rows = npy("|u1", "(3, 16)", &pixels(3, 16));
+    let bytes = npz(&[("target", npy("<i2", "(3,)", &[1, 0, 2, 0, 3, 0])), ("data", rows.clone())]);
+    let set = arrays(&bytes, None).unwrap();
+    assert_eq!((set.len(), set.height, set.width, set.labels), (3, 4, 4, Some(vec![1, 2, 3])));
+    let alone = arrays(&npz(&[("data", rows)]), None).unwrap();
+    assert_eq!((alone.len(), alone.height, alone.width), (1, 3, 16));
 }
 
 proptest! {

@@ -42,11 +42,9 @@ impl Pipeline {
         constants: &[(&'static str, u32)],
         driver: Driver,
     ) -> Result<Pipeline, GpuError> {
-        let mut got: Vec<_> = constants.iter().map(|(name, _)| *name).collect();
-        let mut expected = shader.overrides.to_vec();
-        got.sort_unstable();
-        expected.sort_unstable();
-        if got != expected {
+        let got: Vec<_> = constants.iter().map(|(name, _)| *name).collect();
+        let expected = shader.overrides.to_vec();
+        if got.len() != expected.len() || !expected.iter().all(|name| got.contains(name)) {
             return Err(GpuError::Constants { shader: shader.name, got, expected });
         }
 

@@ -2,6 +2,8 @@
 
 use super::dialog::{hide_dialog, show_dialog};
 use super::lab::{Checked, Gpu, Lab, lab};
+use super::lessons::figure;
+use crate::lessons::recorded;
 use crate::protocol::{BUILD, Device, NoGpu};
 use crate::state::Bench;
 use crate::words::{Advice, advice};
@@ -69,6 +71,7 @@ pub(super) fn MissingGpu() -> impl IntoView {
     let lab = lab();
     // In a lesson it would stand between the text and what the text is about.
     let shown = move || lab.state.with(|state| state.lesson.is_none());
+    let bench = move || lab.state.with(|state| state.bench);
     move || {
         missing(lab).filter(|_| shown()).map(|advice| {
             let retry = lab.gpu.with_untracked(|gpu| !matches!(gpu, Gpu::Missing(NoGpu::NoWorker(_))));
@@ -77,10 +80,11 @@ pub(super) fn MissingGpu() -> impl IntoView {
                     <h2 id="missing-title">{advice.title}</h2>
                     <p>{advice.why}</p>
                     <ul>{advice.what_to_do.into_iter().map(|what| view! { <li>{what}</li> }).collect_view()}</ul>
-                    <p hidden=move || lab.state.with(|state| state.bench != Bench::Fit)>
+                    <p hidden=move || matches!(bench(), Bench::Zoo | Bench::Lessons)>
                         "Until then, the pictures below are recordings of what the lab computes, made with the \
                          same program."
                     </p>
+                    {move || recorded(bench()).map(figure)}
                     {retry.then(|| view! {
                         <button on:click=move |_| lab.find_gpu()>"Look again"</button>
                     })}
@@ -88,6 +92,14 @@ pub(super) fn MissingGpu() -> impl IntoView {
             }
         })
     }
+}
+
+/// What a fit takes.
+fn memory(lab: Lab) -> Option<String> {
+    let bytes = lab.fit.frame.with(|frame| frame.as_ref().map(|frame| frame.bytes));
+    bytes.map(|[gpu, worker]| {
+        format!("{} on the GPU, {} in the worker", bytes_text(gpu), bytes_text(worker))
+    })
 }
 
 /// All that is known, as text that can go into a report.
@@ -104,6 +116,10 @@ fn report(lab: Lab) -> String {
         Gpu::Missing(cause) => line("no GPU", format!("{cause:?}")),
         other => line("GPU", title(other)),
     });
+    line("features", "none beyond those that every WebGPU device has".to_owned());
+    if let Some(memory) = memory(lab) {
+        line("memory in use", memory);
+    }
     lab.fit.started.with(|started| {
         if let Some(started) = started {
             line("kernel", started.kernel.clone());
@@ -187,12 +203,6 @@ pub(super) fn DevicePanel() -> impl IntoView {
         })
     };
     let ready = move || lab.gpu.with(|gpu| matches!(gpu, Gpu::Ready(_)));
-    let memory = move || {
-        let bytes = lab.fit.frame.with(|frame| frame.as_ref().map(|frame| frame.bytes));
-        bytes.map(|[gpu, worker]| {
-            format!("{} on the GPU, {} in the worker", bytes_text(gpu), bytes_text(worker))
-        })
-    };
     view! {
         <dialog id="device" aria-labelledby="device-title">
             <form method="dialog" class="dialog-head">
@@ -218,7 +228,7 @@ pub(super) fn DevicePanel() -> impl IntoView {
                             .map(|(key, value)| view! { <tr><th scope="row">{key}</th><td>{value}</td></tr> })
                             .collect_view()
                     })}
-                    {move || memory().map(|memory| view! {
+                    {move || memory(lab).map(|memory| view! {
                         <tr><th scope="row">"memory in use"</th><td id="memory">{memory}</td></tr>
                     })}
                 </tbody>

@@ -21,7 +21,7 @@ mod tiles;
 mod wire;
 mod zoo;
 
-use crate::state::{Bench, Part, State};
+use crate::state::{Bench, Part, Picture, State};
 use crate::web;
 use device::{DeviceButton, DevicePanel};
 use lab::{Gpu, Lab, lab};
@@ -190,6 +190,13 @@ fn ShareButton() -> impl IntoView {
             };
             if done {
                 copied.set(true);
+                if lab
+                    .state
+                    .with_untracked(|s| s.bench == Bench::Fit && s.fit.picture == Picture::Own)
+                {
+                    let what = "The link has your settings, but not your picture, which stays on this device.";
+                    lab.tell(false, what.to_owned());
+                }
                 lab.said.set("The link is copied.".to_owned());
                 web::sleep(2000).await;
                 copied.set(false);

@@ -20,8 +20,12 @@ pub(super) struct Label {
 }
 
 /// Moves labels apart that would lie on each other, without moving any beyond the lower edge.
-pub(super) fn apart(mut labels: Vec<Label>) -> Vec<Label> {
-    labels.sort_by(|a, b| a.top.total_cmp(&b.top));
+pub(super) fn apart(given: Vec<Label>) -> Vec<Label> {
+    let mut labels: Vec<Label> = Vec::new();
+    for label in given {
+        let at = labels.partition_point(|other| other.top <= label.top);
+        labels.insert(at, label);
+    }
     for i in 1..labels.len() {
         labels[i].top = labels[i].top.max(labels[i - 1].top + APART);
     }

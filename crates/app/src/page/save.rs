@@ -89,11 +89,26 @@ pub(super) fn Numbers(
     table: Callback<(), String>,
 ) -> impl IntoView {
     let lab = lab();
-    let save_csv = move |_| {
-        let head = format!("# weightlab {} {}", version(), address::link());
-        text(&format!("{name}.csv"), format!("{head}\n{}", table.run(())));
+    // The table, if there is a row in it.
+    let filled = move || {
+        let table = table.run(());
+        let is_filled = table.lines().nth(1).is_some();
+        if !is_filled {
+            lab.tell(false, "There is nothing to save yet.".to_owned());
+        }
+        is_filled.then_some(table)
     };
-    let save_json = move |_| text(&format!("{name}.json"), json(lab, &table.run(())));
+    let save_csv = move |_| {
+        if let Some(table) = filled() {
+            let head = format!("# weightlab {} {}", version(), address::link());
+            text(&format!("{name}.csv"), format!("{head}\n{table}"));
+        }
+    };
+    let save_json = move |_| {
+        if let Some(table) = filled() {
+            text(&format!("{name}.json"), json(lab, &table));
+        }
+    };
     view! {
         <button type="button" class="quiet save" title="Save the numbers as a table" on:click=save_csv>"CSV"</button>
         <button type="button" class="quiet save" title="Save the numbers with all settings" on:click=save_json>

@@ -422,7 +422,10 @@ mod tests {
         let (state, problems) = State::from_fragment("hide=everything,tabs,share");
         assert_eq!(state.hide, [Part::Tabs, Part::Share]);
         assert!(problems[0].ends_with("; tabs,share is used instead."), "{problems:?}");
-        // Nor does a long one fill the page.
+        // Nor do many, or a long one, fill the page.
+        assert_eq!(State::from_fragment(&"a=b&".repeat(5000)).1.len(), 1);
+        let many: Vec<String> = (0..5000).map(|i| format!("k{i}=1")).collect();
+        assert_eq!(State::from_fragment(&many.join("&")).1.len(), 20);
         let long = format!("seed={}", "9".repeat(100_000));
         assert!(State::from_fragment(&long).1[0].len() < 200);
     }

@@ -114,11 +114,11 @@ impl Name {
         c.is_alphanumeric() || " -_.()".contains(c)
     }
 
-    /// A name as near to `text` as there is.
+    /// A name as near to `text` as there is; of several spaces one is left.
     pub fn nearest(text: &str) -> String {
         let mut name = String::new();
         for c in text.chars().map(|c| if Name::allows(c) { c } else { ' ' }) {
-            if name.len() + c.len_utf8() <= Name::LONGEST {
+            if name.len() + c.len_utf8() <= Name::LONGEST && !(c == ' ' && name.ends_with(' ')) {
                 name.push(c);
             }
         }
@@ -155,6 +155,9 @@ impl<T, C: Codec<T>> Codec<Option<T>> for OrNone<C> {
     }
 }
 
+/// Beyond so many problems, keys that mean nothing are not told one by one: such an address is no address.
+const MOST_PROBLEMS: usize = 20;
+
 /// Takes fields from an address, and collects a sentence for each thing wrong with it.
 #[derive(Debug)]
 pub struct Reader {
@@ -182,11 +185,11 @@ impl Reader {
     /// A sentence for each thing that was wrong, keys that nobody asked for among them.
     pub fn finish(mut self) -> Vec<String> {
         for (key, _, asked) in &self.pairs {
-            if !asked {
-                let key = shortened(key);
-                self.problems.push(format!(
-                    "The address has “{key}”, which means nothing here; it is ignored."
-                ));
+            let key = shortened(key);
+            let problem =
+                format!("The address has “{key}”, which means nothing here; it is ignored.");
+            if !asked && !self.problems.contains(&problem) && self.problems.len() < MOST_PROBLEMS {
+                self.problems.push(problem);
             }
         }
         self.problems
@@ -358,6 +361,7 @@ mod tests {
             ("", "zoo"),
             ("../up", "up"),
             ("a/b\\c", "a b c"),
+            ("a <>  b", "a b"),
             (" .hidden. ", "hidden"),
             ("tab\there", "tab here"),
         ] {

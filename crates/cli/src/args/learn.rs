@@ -111,7 +111,7 @@ pub struct AccuracyArgs {
     /// Trainings per row [default: 1 for tiny, else 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: Option<u64>,
-    /// Epochs of every training [default: 12, 50 or 300, by the scale]
+    /// Epochs of every training [default: 8, 50 or 300, by the scale]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub epochs: Option<u32>,
     /// These rows only, by the names of their folders, such as none,mixup-aligned

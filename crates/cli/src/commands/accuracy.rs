@@ -5,7 +5,8 @@ use super::{open_gpu, open_zoo, write_file};
 use crate::args::{AccuracyArgs, Global, ScaleArg};
 use crate::interrupt;
 use crate::output::Out;
-use anyhow::{Result, bail};
+use crate::tell::Usage;
+use anyhow::Result;
 use std::process::ExitCode;
 use weightlab_data::DirStore;
 use weightlab_lab::experiment::accuracy::{self, Cell, Row, Scale, Study, Table};
@@ -93,7 +94,11 @@ pub async fn run(
 fn choose(rows: &mut Vec<Row>, names: &[String]) -> Result<()> {
     let known: Vec<&str> = rows.iter().map(|row| row.folder.as_str()).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        bail!("--rows: this table has no row {unknown:?}; it has {}", known.join(", "));
+        return Err(Usage {
+            what: format!("--rows: this table has no row {unknown:?}, only {}", known.join(", ")),
+            hint: "give some of these, with commas between them",
+        }
+        .into());
     }
     rows.retain(|row| names.is_empty() || names.contains(&row.folder));
     Ok(())

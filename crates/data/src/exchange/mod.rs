@@ -90,7 +90,7 @@ pub enum ExchangeError {
         limit: u64,
     },
     /// An array of NumPy that is not what it should be.
-    #[error("{file}: {member}: found {found}, expected {expected}; save it with numpy.savez")]
+    #[error("{file}: {member}: found {found}, expected {expected}; save it again with numpy")]
     Array {
         /// The file.
         file: String,

@@ -6,13 +6,14 @@
 use super::ExchangeError;
 use super::archive::Members;
 use crate::tensors::{Named, Tensors, serialize};
+use crate::torch::value::half_to_f64;
 use crate::zoo::shard::METADATA_KEY;
 
 /// The member that says what arrays do not: the header of a shard as JSON.
 pub(super) const HEADER_MEMBER: &str = "weightlab.json";
 
 /// What an `.npy` file begins with.
-pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
+const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Every tensor as an `.npy` file.
 pub(super) fn members(tensors: &Tensors<'_>) -> Result<Members, ExchangeError> {
@@ -61,7 +62,7 @@ pub(super) fn to_safetensors(members: &Members, file: &str) -> Result<Vec<u8>, E
 
 /// An array as it lies in its file.
 pub(crate) struct Array<'a> {
-    /// NumPy's name of the type, such as `<f4`; one of [`TYPES`].
+    /// NumPy's name of the type, such as `<f4`; one of `TYPES`.
     pub(crate) dtype: &'static str,
     /// Rows first.
     pub(crate) shape: Vec<usize>,
@@ -70,7 +71,18 @@ pub(crate) struct Array<'a> {
 }
 
 /// Types that can be read, and the bytes of a number.
-const TYPES: [(&str, usize); 5] = [("<f4", 4), ("<f8", 8), ("<i8", 8), ("<i4", 4), ("|u1", 1)];
+const TYPES: [(&str, usize); 10] = [
+    ("<f4", 4),
+    ("<f8", 8),
+    ("<f2", 2),
+    ("<i8", 8),
+    ("<i4", 4),
+    ("<i2", 2),
+    ("<u2", 2),
+    ("|i1", 1),
+    ("|u1", 1),
+    ("|b1", 1),
+];
 
 impl<'a> Array<'a> {
     /// An `.npy` file, the `member` of the archive `file`.
@@ -111,10 +123,12 @@ impl<'a> Array<'a> {
             .and_then(|shape| shape.split(')').next())
             .map(|shape| shape.split(',').map(str::trim).filter(|n| !n.is_empty()))
             .and_then(|numbers| numbers.map(|n| n.parse().ok()).collect());
-        let shape =
-            shape.ok_or_else(|| wrong(header.trim().to_owned(), "a header with a shape"))?;
+        let shape = shape.ok_or_else(|| {
+            wrong(header.trim().to_owned(), "a header with a shape that fits into memory")
+        })?;
         let Some((dtype, size)) = TYPES.into_iter().find(|(name, _)| *name == dtype) else {
-            return Err(wrong(format!("type {dtype:?}"), "<f4, <f8, <i8, <i4 or |u1"));
+            let expected = "numbers such as those of .astype('float32') or .astype('uint8')";
+            return Err(wrong(format!("type {dtype:?}"), expected));
         };
         let count = shape.iter().try_fold(size, |n: usize, &d| n.checked_mul(d));
         if count != Some(data.len()) {
@@ -134,6 +148,9 @@ impl<'a> Array<'a> {
         match self.dtype {
             "<i8" => each(self.data, i64::from_le_bytes),
             "<i4" => each(self.data, |b| i64::from(i32::from_le_bytes(b))),
+            "<i2" => each(self.data, |b| i64::from(i16::from_le_bytes(b))),
+            "<u2" => each(self.data, |b| i64::from(u16::from_le_bytes(b))),
+            "|i1" => each(self.data, |b| i64::from(i8::from_le_bytes(b))),
             _ => self.data.iter().map(|b| i64::from(*b)).collect(),
         }
     }
@@ -142,6 +159,7 @@ impl<'a> Array<'a> {
     pub(crate) fn floats(&self) -> Vec<f32> {
         match self.dtype {
             "<f4" => each(self.data, f32::from_le_bytes),
+            "<f2" => each(self.data, |b| half_to_f64(u16::from_le_bytes(b)) as f32),
             _ => each(self.data, |b| f64::from_le_bytes(b) as f32),
         }
     }

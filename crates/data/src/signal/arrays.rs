@@ -4,10 +4,11 @@ use super::error::SourceError;
 use super::{ImageSet, Raw, SourceKind, SourceOptions, Split, classes};
 use crate::exchange::ExchangeError;
 use crate::exchange::archive::unpack;
-use crate::exchange::npy::{Array, MAGIC};
+use crate::exchange::npy::Array;
 
-/// Words for splits in names of arrays.
-const SPLITS: [(&str, Split); 2] = [("train", Split::Train), ("test", Split::Test)];
+/// Words for splits in names of arrays; what is for validation is neither.
+const SPLITS: [(&str, Option<Split>); 3] =
+    [("train", Some(Split::Train)), ("test", Some(Split::Test)), ("val_", None)];
 
 /// Whether a name is that of arrays.
 pub fn is_arrays_name(name: &str) -> bool {
@@ -15,9 +16,14 @@ pub fn is_arrays_name(name: &str) -> bool {
     name.ends_with(".npz") || name.ends_with(".npy")
 }
 
-fn split_of(name: &str) -> Option<Split> {
+/// Which of [`SPLITS`] a name speaks of.
+fn word_of(name: &str) -> Option<usize> {
     let name = name.to_ascii_lowercase();
-    SPLITS.iter().find(|(word, _)| name.contains(word)).map(|(_, split)| *split)
+    SPLITS.iter().position(|(word, _)| name.contains(word))
+}
+
+fn split_of(name: &str) -> Option<Split> {
+    SPLITS[word_of(name)?].1
 }
 
 /// `[count, height, width, channels]`, and whether channels lie before height and width in the array.
@@ -37,52 +43,75 @@ fn pictures(shape: &[usize]) -> Option<Shape> {
     }
 }
 
-/// The numbers of one class each, if that is what an array of this shape holds for so many pictures.
-fn labels(array: &Array<'_>, count: usize) -> Option<Vec<i64>> {
-    let fits = matches!(array.shape.as_slice(), [n] | [n, 1] if *n == count);
+/// A whole number each, as labels are.
+fn labels(array: &Array<'_>) -> Option<Vec<i64>> {
+    let fits = matches!(array.shape.as_slice(), [_] | [_, 1]);
     (fits && array.is_whole()).then(|| array.whole())
+}
+
+/// Whether an array is called as labels are.
+fn is_called_labels(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["label", "target", "class"].iter().any(|word| name.contains(word)) || name.starts_with('y')
 }
 
 impl ImageSet {
     /// Pictures in NumPy's arrays (`.npz` or `.npy`): the first array of pictures of the split that is asked for, told by `train` or
-    /// `test` in its name, or of training, or at all; and the array of the same split that has a whole number for each, as labels.
+    /// `test` in its name, or of training, or at all; and the array of the same split that has a whole number for each, as labels. Where there are labels, rows of
+    /// numbers are square pictures too, as scikit-learn has them.
     /// Numbers go from 0 to 255, or from 0 to 1 if they are floats that all do.
     ///
     /// # Errors
-    /// A damaged file, no pictures among the arrays, numbers beyond 0 to 255, or a split that is not there.
+    /// A damaged file, no pictures among the arrays, numbers beyond 0 to 255, another number of labels, or a split that is not there.
     pub fn from_array_bytes(
         bytes: &[u8],
         file: &str,
         opts: &SourceOptions,
     ) -> Result<ImageSet, SourceError> {
-        let members = if bytes.starts_with(MAGIC) {
-            vec![(file.to_owned(), bytes.to_vec())]
-        } else {
+        let members = if bytes.starts_with(b"PK") {
             unpack(bytes, file).map_err(|e| refused(&e))?
+        } else {
+            vec![("the array.npy".to_owned(), bytes.to_vec())]
         };
-        let arrays = members
-            .iter()
-            .filter(|(name, _)| name.ends_with(".npy"))
-            .map(|(name, bytes)| Ok((name.as_str(), Array::parse(bytes, file, name)?)));
-        let arrays: Vec<_> = arrays.collect::<Result<_, _>>().map_err(|e| refused(&e))?;
-
-        // Rows of numbers are pictures only where there is nothing better: they may be labels.
-        let mut found: Vec<_> = arrays
-            .iter()
-            .filter_map(|(name, array)| Some((*name, array, pictures(&array.shape)?)))
-            .collect();
-        if found.iter().any(|(_, array, _)| array.shape.len() > 2) {
-            found.retain(|(_, array, _)| array.shape.len() > 2);
+        // Arrays of words and of what else there is are no matter, unless there is nothing better.
+        let (mut arrays, mut unread) = (Vec::new(), None);
+        for (member, bytes) in members.iter().filter(|(name, _)| name.ends_with(".npy")) {
+            let name = member.trim_end_matches(".npy");
+            match Array::parse(bytes, file, name) {
+                Ok(array) => arrays.push((name, array)),
+                Err(error) => unread = unread.or(Some(error)),
+            }
         }
-        let of = |split: Option<Split>| found.iter().find(|(name, ..)| split_of(name) == split);
+        let of = |split: Option<usize>| {
+            arrays
+                .iter()
+                .filter(move |(name, _)| word_of(name) == split)
+                .filter_map(|(name, array)| Some((*name, labels(array)?)))
+        };
+        let mut found = Vec::new();
+        for (name, array) in &arrays {
+            // A row of numbers for each label is a square picture of them.
+            let shape = match *array.shape.as_slice() {
+                [n, area] if area > 1 && of(word_of(name)).any(|(_, labels)| labels.len() == n) => {
+                    let side = area.isqrt();
+                    (side * side == area).then_some(([n, side, side, 1], false))
+                }
+                ref shape => pictures(shape),
+            };
+            found.extend(shape.map(|shape| (*name, array, shape)));
+        }
+        // Flat ones are pictures only where there is nothing better.
+        if found.iter().any(|(.., ([n, ..], _))| *n > 1) {
+            found.retain(|(_, array, ([n, ..], _))| *n > 1 || array.shape.len() > 2);
+        }
+        let at = |split: Option<Split>| found.iter().find(|(name, ..)| split_of(name) == split);
         let chosen = match opts.split {
-            Some(split) => of(Some(split)).or_else(|| of(None)),
-            None => of(Some(Split::Train)).or_else(|| found.first()),
+            Some(split) => at(Some(split)).or_else(|| at(None)),
+            None => at(Some(Split::Train)).or_else(|| found.first()),
         };
         let Some(&(member, array, (shape, channels_first))) = chosen else {
-            let shapes = arrays.iter().map(|(name, array)| format!("{name} {:?}", array.shape));
-            return Err(match opts.split.filter(|_| !found.is_empty()) {
-                Some(asked) => SourceError::NoSuchSplit {
+            if let Some(asked) = opts.split.filter(|_| !found.is_empty()) {
+                return Err(SourceError::NoSuchSplit {
                     path: file.to_owned(),
                     asked: asked.name(),
                     available: found
@@ -90,10 +119,17 @@ impl ImageSet {
                         .map(|(name, ..)| *name)
                         .collect::<Vec<_>>()
                         .join(" and "),
-                },
-                None => SourceError::NoPictures {
+                });
+            }
+            return Err(match unread {
+                Some(error) if arrays.is_empty() => refused(&error),
+                _ => SourceError::NoPictures {
                     file: file.to_owned(),
-                    found: shapes.collect::<Vec<_>>().join(", "),
+                    found: arrays
+                        .iter()
+                        .map(|(name, array)| format!("{name} {:?}", array.shape))
+                        .collect::<Vec<_>>()
+                        .join(", "),
                 },
             });
         };
@@ -112,8 +148,21 @@ impl ImageSet {
                 .collect();
         }
         let split = split_of(member);
-        let beside = arrays.iter().filter(|(name, _)| *name != member && split_of(name) == split);
-        let labels = beside.filter_map(|(_, array)| labels(array, count)).next();
+        let beside: Vec<_> = of(word_of(member)).filter(|(name, _)| *name != member).collect();
+        let labels = match beside.iter().find(|(_, labels)| labels.len() == count) {
+            Some((_, labels)) => Some(labels.clone()),
+            None => match beside.iter().find(|(name, _)| is_called_labels(name)) {
+                Some((name, labels)) => {
+                    return Err(SourceError::LabelCount {
+                        images_file: format!("{file}: {member}"),
+                        labels_file: (*name).to_owned(),
+                        images: count as u64,
+                        labels: labels.len() as u64,
+                    });
+                }
+                None => None,
+            },
+        };
         let raw = Raw {
             kind: SourceKind::Arrays,
             name: file.to_owned(),
@@ -138,6 +187,8 @@ fn refused(error: &ExchangeError) -> SourceError {
 fn pixels(array: &Array<'_>) -> Option<Vec<u8>> {
     match array.dtype {
         "|u1" => Some(array.data.to_vec()),
+        // Yes and no.
+        "|b1" => Some(array.data.iter().map(|&b| if b == 0 { 0 } else { 255 }).collect()),
         _ if array.is_whole() => array.whole().iter().map(|&x| u8::try_from(x).ok()).collect(),
         _ => {
             let values = array.floats();

@@ -44,7 +44,7 @@ impl Mesh {
         let mesh = if name.ends_with(".off") {
             off(&text, file)?
         } else if name.ends_with(".stl") {
-            binary_stl(bytes).map_or_else(|| text_stl(&text, file), Ok)?
+            if bytes.contains(&0) { binary_stl(bytes, file)? } else { text_stl(&text, file)? }
         } else {
             obj(&text, file)?
         };
@@ -154,7 +154,8 @@ fn draw(segments: &[Segment], side: usize, pixels: &mut Vec<u8>) {
     let at = |i: usize| (2 * i + 1) as f64 / side as f64 - 1.0;
     let mut distances = Vec::with_capacity(side * side);
     let mut inside = Vec::with_capacity(side * side);
-    let mut closed = true;
+    // Whether the outline goes round everything, and, if its pieces do not all go the same way, whether it is closed at all.
+    let (mut wound, mut closed) = (true, true);
     let mut crossings = Vec::new();
     for row in 0..side {
         let y = at(row);
@@ -165,18 +166,21 @@ fn draw(segments: &[Segment], side: usize, pixels: &mut Vec<u8>) {
                 crossings.push((ax + (y - ay) / (by - ay) * (bx - ax), turn));
             }
         }
-        // How often the outline goes round what lies to the right of all of it: never, if it is closed.
-        closed &= crossings.iter().map(|(_, turn)| turn).sum::<i32>() == 0;
+        // To the right of all of it nothing is within.
+        wound &= crossings.iter().map(|(_, turn)| turn).sum::<i32>() == 0;
+        closed &= crossings.len().is_multiple_of(2);
         for column in 0..side {
             let x = at(column);
             let nearest = segments.iter().map(|segment| square_distance([x, y], segment));
             distances.push(nearest.fold(f64::INFINITY, f64::min).sqrt());
-            let turns: i32 = crossings.iter().filter(|(at, _)| *at < x).map(|(_, turn)| turn).sum();
-            inside.push(turns != 0);
+            let left = crossings.iter().filter(|(at, _)| *at < x);
+            let turns: i32 = left.clone().map(|(_, turn)| turn).sum();
+            inside.push([turns != 0, left.count() % 2 == 1]);
         }
     }
     pixels.extend(distances.iter().zip(inside).map(|(&distance, inside)| {
-        let signed = if inside && closed { -distance } else { distance };
+        let inside = if wound { inside[0] } else { closed && inside[1] };
+        let signed = if inside { -distance } else { distance };
         (255.0 * (0.5 - SLOPE * signed).clamp(0.0, 1.0)).round() as u8
     }));
 }
@@ -287,17 +291,22 @@ fn text_stl(text: &str, file: &str) -> Result<Mesh, SourceError> {
     Ok(corners(text.lines().enumerate().filter_map(of).collect::<Result<_, _>>()?))
 }
 
-/// 80 bytes of anything, the number of triangles, and for each 12 numbers (its normal, its corners) and two bytes more. Text is no
-/// such file: its length does not fit.
-fn binary_stl(bytes: &[u8]) -> Option<Mesh> {
-    let (count, triangles) = bytes.get(80..)?.split_first_chunk()?;
-    if triangles.len() as u64 != 50 * u64::from(u32::from_le_bytes(*count)) {
-        return None;
+/// 80 bytes of anything, the number of triangles, and for each 12 numbers (its normal, its corners) and two bytes more. Unlike
+/// text it has zeros.
+fn binary_stl(bytes: &[u8], file: &str) -> Result<Mesh, SourceError> {
+    let (count, triangles) =
+        bytes.get(80..).and_then(<[u8]>::split_first_chunk).unwrap_or((&[0; 4], &[]));
+    let count = u32::from_le_bytes(*count);
+    let expected = 84 + 50 * u64::from(count);
+    if bytes.len() as u64 != expected {
+        let expected =
+            format!("{expected} for its {count} triangles: it is cut off, or no STL file");
+        return Err(wrong(file, None, format!("{} bytes", bytes.len()), expected));
     }
     let number = |b: &[u8; 4]| f64::from(f32::from_le_bytes(*b));
     let of = |triangle: &[u8]| {
         let numbers = triangle[12..48].as_chunks::<4>().0;
         numbers.as_chunks::<3>().0.iter().map(|v| v.each_ref().map(number)).collect::<Vec<_>>()
     };
-    Some(corners(triangles.chunks_exact(50).flat_map(of).collect()))
+    Ok(corners(triangles.chunks_exact(50).flat_map(of).collect()))
 }

@@ -226,7 +226,8 @@ impl Tensor {
     }
 }
 
-fn half_to_f64(bits: u16) -> f64 {
+/// IEEE 754 half precision, exactly.
+pub(crate) fn half_to_f64(bits: u16) -> f64 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
     let fraction = f64::from(bits & 0x3ff);

@@ -92,6 +92,13 @@ fn check_splits(manifest: &ZooManifest, store: &str) -> Result<(), TrainProblem>
     Ok(())
 }
 
+/// A set, filled one by one: collecting it would bring a sort of its own, which a page would have to fetch.
+fn set(numbers: impl Iterator<Item = i64>) -> BTreeSet<i64> {
+    let mut set = BTreeSet::new();
+    set.extend(numbers);
+    set
+}
+
 /// Objects that are held out: those whose random numbers are the smallest.
 fn held_out(objects: &BTreeSet<i64>, share: f32, seed: u64) -> BTreeSet<i64> {
     if share <= 0.0 {
@@ -104,7 +111,7 @@ fn held_out(objects: &BTreeSet<i64>, share: f32, seed: u64) -> BTreeSet<i64> {
     let mut order: Vec<i64> = objects.iter().copied().collect();
     order.sort_by_key(|&object| (number(object), object));
     let count = (f64::from(share) * order.len() as f64).round().max(1.0) as usize;
-    order.into_iter().take(count).collect()
+    set(order.into_iter().take(count))
 }
 
 fn bits(net: &[f32]) -> Vec<u32> {
@@ -128,22 +135,20 @@ impl Material {
             Some(_) => manifest.split_of(object).unwrap_or("train"),
             None => "train",
         };
-        let of = |name: &str| -> BTreeSet<i64> {
-            nets.objects.iter().copied().filter(|&o| split(o) == name).collect()
-        };
+        let of = |name: &str| set(nets.objects.iter().copied().filter(|&o| split(o) == name));
         let mut validation = of("val");
         let tested = of("test");
         if validation.is_empty() {
-            let rest = nets.objects.iter().copied().filter(|o| !tested.contains(o)).collect();
+            let rest = set(nets.objects.iter().copied().filter(|o| !tested.contains(o)));
             validation = held_out(&rest, config.validation_share, config.seed);
         }
-        let views: BTreeSet<i64> = nets.views.iter().copied().collect();
+        let views = set(nets.views.iter().copied());
         let first = views.first().copied().unwrap_or(0);
         if let Some(wanted) = config.views.filter(|&wanted| wanted as usize > views.len()) {
             return Err(LabError::FewerViews { store, wanted, found: views.len() });
         }
         let shown = config.views.map_or(views.len(), |v| v as usize);
-        let shown: BTreeSet<i64> = views.into_iter().take(shown).collect();
+        let shown = set(views.into_iter().take(shown));
 
         let mut material = Material {
             mlp,
@@ -216,7 +221,7 @@ impl Material {
         if let (Some(a), Some(b)) = (&zoo.manifest().source, &other.manifest().source)
             && (&a.blake3, &a.split) == (&b.blake3, &b.split)
         {
-            let known: BTreeSet<i64> = learnt.objects.iter().copied().collect();
+            let known = set(learnt.objects.iter().copied());
             if let Some(&object) = nets.objects.iter().find(|o| known.contains(o)) {
                 let source_name = a.name.clone();
                 return Err(TrainProblem::Leak { test, train, object, source_name }.into());

@@ -2,12 +2,13 @@
 
 use super::combine::{Finish, Given};
 use super::entries::{At, Back, Pools, Step};
-use super::forward::{SkipMaps, State, Trace, Wanted, ends, matrices, positions};
+use super::forward::{SkipMaps, ends};
 use super::layout::Layout;
 use super::linear::{Block, Linear, Segment};
 use super::maps::{GroupMaps, LayerMaps};
 use super::model::Dws;
 use super::pool::{self, Axis};
+use super::recorded::{State, Trace, Wanted, matrices, positions};
 use super::topology::Source;
 use crate::calls::{Calls, Temp, threads, word};
 use crate::dws::config::Pooling;

@@ -2,10 +2,10 @@
 
 use super::arena::quads;
 use super::combine::From;
-use super::forward::{Recorded, State};
 use super::layout::{Columns, Layout};
 use super::maps::{LayerMaps, Piece};
 use super::model::Dws;
+use super::recorded::{Recorded, State};
 use super::reference::{Tensor, spread};
 use super::topology::{Map, Part, Place, Source, sub_layers};
 use crate::calls::Temp;

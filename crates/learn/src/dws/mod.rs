@@ -23,12 +23,13 @@ mod model;
 mod norm;
 mod params;
 mod pool;
+mod recorded;
 pub mod reference;
 pub mod topology;
 
 pub use arena::{Arena, Entry};
 pub use config::{DwsConfig, DwsError, Pooling, SetLayer, Shared};
-pub use forward::{Recorded, Wanted};
 pub use inspect::Contents;
 pub use model::Dws;
 pub use params::{Init, Param, parameters, state};
+pub use recorded::{Recorded, Wanted};

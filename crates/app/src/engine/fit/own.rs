@@ -47,15 +47,20 @@ pub(super) async fn read(name: &str, parts: &Array) -> Result<(ImageSet, Option<
         return Ok((squares(vec![(name.to_owned(), bitmap)])?, None));
     }
     let is_idx = |bytes: &[u8]| bytes.starts_with(&GZIP) || bytes.starts_with(&IDX);
+    for (name, bytes, _) in &files {
+        if bytes.starts_with(&GZIP) && is_mesh_name(name.trim_end_matches(".gz")) {
+            return Err(format!("“{name}” is packed: unpack it, and give what comes out."));
+        }
+    }
     if !files.is_empty() && files.iter().all(|(_, bytes, _)| is_idx(bytes)) {
-        return idx(&files).map_err(|error| error.to_string());
+        return idx(&files).map_err(told);
     }
     if let [(name, bytes, _)] = files.as_slice()
         && (is_mesh_name(name) || is_arrays_name(name))
     {
         return shapes_or_arrays(name, bytes).map_err(|error| match error {
             SourceError::NoPictures { .. } => format!("{error}. {ZOO_HINT}"),
-            error => error.to_string(),
+            error => told(error),
         });
     }
     let mut bitmaps = Vec::new();
@@ -67,13 +72,36 @@ pub(super) async fn read(name: &str, parts: &Array) -> Result<(ImageSet, Option<
     Ok((pictures, note))
 }
 
+/// An error in words for people who have no command line.
+fn told(error: SourceError) -> String {
+    match error {
+        SourceError::ImageTooSmall { file, width, height } => {
+            format!(
+                "“{file}” has pictures of {width} × {height} pixels: too few to fit a network to."
+            )
+        }
+        error => error.to_string(),
+    }
+}
+
 fn left_out(all: usize, taken: usize) -> Option<String> {
     (all > taken).then(|| format!("Of {all} pictures the first {taken} are taken."))
 }
 
-/// The first [`MOST`] of a set.
-fn most(set: ImageSet) -> Result<(ImageSet, Option<String>), SourceError> {
+/// The first [`MOST`] of a set, their centre squares.
+fn most(mut set: ImageSet) -> Result<(ImageSet, Option<String>), SourceError> {
     let all = set.len();
+    let (height, width) = (set.height, set.width);
+    let side = height.min(width);
+    if height != width {
+        let (top, left) = ((height - side) / 2, (width - side) / 2);
+        let rows = (0..all.min(MOST))
+            .flat_map(|i| set.image(i).chunks(width * set.channels).skip(top).take(side));
+        set.pixels = rows
+            .flat_map(|row| row[left * set.channels..][..side * set.channels].to_vec())
+            .collect();
+        (set.height, set.width) = (side, side);
+    }
     let set = set.first(MOST, &SourceOptions::default())?;
     let note = left_out(all, set.len());
     Ok((set, note))
@@ -87,7 +115,7 @@ fn shapes_or_arrays(name: &str, bytes: &[u8]) -> Result<(ImageSet, Option<String
     let slices = ImageSet::from_mesh_bytes(bytes, name, &usual)?;
     let open = slices.pixels.iter().all(|&grey| grey <= 128);
     let note = open.then(|| {
-        format!("The surface of “{name}” has holes, so nothing is within it: its slices show how far it is, and no more.")
+        format!("The surface of “{name}” is not closed, so nothing is within it: its slices show how far it is, and no more.")
     });
     Ok((slices, note))
 }

@@ -51,7 +51,8 @@ pub(super) fn ClassifyBench() -> impl IntoView {
                 <h3 id="training-title">"Train a classifier yourself"</h3>
                 <p class="note">
                     {learnt}
-                    " and is tested on 180 networks of other pieces. Of ten classes, guessing gets one in ten."
+                    " and is tested on the 180 networks of other pieces that come with the lab. Of their ten classes, guessing gets one in \
+                     ten."
                 </p>
                 <div class="bench">
                     <section class="work" aria-label="The training">

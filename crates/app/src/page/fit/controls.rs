@@ -169,9 +169,14 @@ pub(super) fn NetworkControls() -> impl IntoView {
                         min="0"
                         step="1"
                         prop:value=move || fit(lab, |f| f.seed).to_string()
-                        on:change=move |ev| lab.edit(|fit| {
-                            fit.seed = event_target_value(&ev).parse().unwrap_or(fit.seed);
-                        })
+                        on:change=move |ev| match event_target_value(&ev).parse() {
+                            Ok(seed) => lab.edit(|fit| fit.seed = seed),
+                            Err(_) => {
+                                let what = format!("A seed is a whole number from 0 to {}; it stays as it was.", u64::MAX);
+                                lab.tell(true, what);
+                                lab.state.update(|_| {});
+                            }
+                        }
                     />
                     <button type="button" on:click=move |_| lab.edit(|fit| fit.seed = fit.seed.wrapping_add(1))>
                         "Next"

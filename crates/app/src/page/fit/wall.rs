@@ -51,7 +51,10 @@ pub(super) fn Wall() -> impl IntoView {
     let chosen = move || {
         let net = lab.state.with(|state| state.view.net);
         let db = lab.fit.frame.with(|frame| {
-            frame.as_ref().and_then(|frame| frame.each.get(net as usize).copied().flatten())
+            // What is looked at has the newer figure.
+            frame.as_ref().and_then(|frame| {
+                frame.db.or_else(|| frame.each.get(net as usize).copied().flatten())
+            })
         });
         match db {
             Some(db) => {

@@ -2,7 +2,7 @@
 
 use super::address;
 use super::lab::{Gpu, lab};
-use crate::lessons::{Step, TOURS};
+use crate::lessons::{Recorded, Step, TOURS};
 use crate::state::{Bench, Lesson, Part, State};
 use leptos::prelude::*;
 
@@ -138,14 +138,7 @@ pub(super) fn LessonPanel() -> impl IntoView {
                          asks you to press. Read along; where there is something to see, it was recorded earlier."
                     </p>
                 </Show>
-                {step.recorded.map(|recorded| view! {
-                    <Show when=missing>
-                        <figure class="recorded">
-                            <img src=format!("recorded/{}", recorded.file) alt=recorded.what/>
-                            <figcaption>{recorded.what}</figcaption>
-                        </figure>
-                    </Show>
-                })}
+                {move || step.recorded.filter(|_| missing()).map(figure)}
                 <Question step/>
                 <div class="row">
                     <button
@@ -164,6 +157,16 @@ pub(super) fn LessonPanel() -> impl IntoView {
                 </div>
             </section>
         })
+    }
+}
+
+/// What was computed earlier, where nothing can be computed now.
+pub(super) fn figure(recorded: Recorded) -> impl IntoView {
+    view! {
+        <figure class="recorded">
+            <img src=format!("recorded/{}", recorded.file) alt=recorded.what/>
+            <figcaption>{recorded.what}</figcaption>
+        </figure>
     }
 }
 

@@ -97,10 +97,17 @@ impl MixModel {
 }
 
 impl Lab {
-    /// The two networks, as far as the zoo has them.
+    /// The two networks, as far as the zoo has them: two, if two were meant and there are so many.
     pub(super) fn pair(self) -> [u32; 2] {
         let nets = self.zoo.opened.with(|o| o.as_ref().map_or(u32::MAX, |o| o.nets.len() as u32));
-        self.state.with(|state| state.mix.pair.map(|net| net.min(nets.saturating_sub(1))))
+        let last = nets.saturating_sub(1);
+        let meant = self.state.with(|state| state.mix.pair);
+        match meant.map(|net| net.min(last)) {
+            [a, b] if a == b && meant[0] != meant[1] => {
+                [a, if a == 0 { last.min(1) } else { a - 1 }]
+            }
+            pair => pair,
+        }
     }
 
     /// Keeps the worker doing what the state says, while the bench is looked at.

@@ -4,7 +4,7 @@ use crate::page::lab::Lab;
 use crate::page::save;
 use crate::protocol::zoo::{Format, Opened, Reply, Request, Shelved};
 use crate::protocol::{self};
-use crate::state::{Bench, USUAL_ZOO};
+use crate::state::{Bench, USUAL_TRAIN, USUAL_ZOO};
 use js_sys::Array;
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -143,6 +143,14 @@ impl Lab {
         let open = self.zoo.opened.with_untracked(|o| o.as_ref().map(|o| o.name.clone()));
         let gone = open.filter(|open| shelf.entries.iter().all(|entry| entry.name != *open));
         self.zoo.busy.set(false);
+        let learnt = self.state.with_untracked(|state| state.classify.zoo.clone());
+        if shelf.entries.iter().all(|entry| entry.name != learnt) {
+            self.tell(
+                true,
+                format!("There is no zoo “{learnt}” here to learn from; the usual one is taken."),
+            );
+            self.state.update(|state| USUAL_TRAIN.clone_into(&mut state.classify.zoo));
+        }
         self.zoo.shelf.set(Some(shelf));
         if let Some(name) = gone.filter(|gone| self.state.with_untracked(|s| s.zoo == *gone)) {
             self.tell(false, format!("“{name}” was deleted or renamed in another tab."));
@@ -159,6 +167,14 @@ impl Lab {
                 if self.state.with_untracked(|state| state.zoo == opened.name) {
                     let last = opened.nets.len().saturating_sub(1) as u32;
                     if self.state.with_untracked(|state| state.net > last) {
+                        self.tell(
+                            false,
+                            format!(
+                                "“{}” has {} networks; this is the last.",
+                                opened.name,
+                                last + 1
+                            ),
+                        );
                         self.state.update(|state| state.net = last);
                     }
                     self.zoo.pixels.set(Some(parts.get(0)));
@@ -194,8 +210,10 @@ impl Lab {
                 self.tell_tabs();
                 self.tell(false, format!("“{name}” is called “{now}” now."));
                 self.state.update(|state| {
-                    if state.zoo == name {
-                        state.zoo = now;
+                    for zoo in [&mut state.zoo, &mut state.classify.zoo] {
+                        if *zoo == name {
+                            now.clone_into(zoo);
+                        }
                     }
                 });
             }

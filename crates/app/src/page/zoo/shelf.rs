@@ -140,7 +140,9 @@ fn Row(entry: Entry) -> impl IntoView {
     let rename = move |_| {
         let now = name.get_value();
         let answer = window().prompt_with_message_and_default("What is it to be called?", &now);
-        if let Ok(Some(wanted)) = answer {
+        if let Ok(Some(wanted)) = answer
+            && wanted.contains(char::is_alphanumeric)
+        {
             lab.rename_zoo(now, wanted);
         }
     };

@@ -86,7 +86,7 @@ impl Scale {
     /// Epochs of a training.
     pub fn epochs(self) -> u32 {
         match self {
-            Scale::Tiny => 12,
+            Scale::Tiny => 8,
             Scale::Small => 50,
             Scale::Paper => 300,
         }
