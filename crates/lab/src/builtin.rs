@@ -300,7 +300,7 @@ mod tests {
         }
         // White strokes on black, with a margin as all of MNIST have.
         let digit = picture(4, &large).unwrap();
-        let ink: u32 = digit.pixels.iter().map(|&p| u32::from(p) / 255).sum();
+        let ink = digit.pixels.iter().map(|&p| u32::from(p)).sum::<u32>() / 255;
         assert!(
             (30..150).contains(&ink) && digit.pixels[..4 * 28].iter().all(|&p| p == 0),
             "{ink}"
