@@ -161,6 +161,11 @@ export default async function classify({ runner, site, browser, scratch, shot, v
     await page.locator('#train:enabled').click();
     await epochs(page, 1);
     await page.locator('#runs').getByText('from mine').waitFor();
+    // A zoo that is gone is told of at once, and the usual one taken.
+    const gone = use(await open(browser, `${site.url}#bench=classify&train-zoo=gone`));
+    await gone.locator('.notice').getByText('There is no zoo “gone” here to learn from').waitFor();
+    await gone.getByText('It learns from 720 networks').waitFor();
+    await gone.close();
     // What cannot be learnt from is said, and the bench goes on.
     await page.evaluate(() => (location.hash = '#bench=classify&train-zoo=nowhere'));
     await page.getByText('It learns from the networks of “nowhere”').waitFor();

@@ -1,5 +1,6 @@
 // The Fit bench, used as a person uses it.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -7,7 +8,7 @@ import { LONG, LONG_HERE, anew, assert, atLeast, number, open, pixels, ready, re
 
 const step = (page) => number(page, '#step-count');
 
-export default async function fit({ runner, site, browser, scratch, shot, violations }) {
+export default async function fit({ runner, site, browser, scratch, shot, violations, weightlab }) {
   await runner.test('fit until 25 dB, then pause, step and reset by keyboard', async (use) => {
     const page = use(await open(browser, site.url));
     await page.waitForSelector('figure canvas.pane');
@@ -124,6 +125,9 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     assert(link.endsWith('#v=1&hidden=16,16&steps=30&seed=7'), link);
     const other = use(await open(browser, `${link}&run=1&hide=network,many`));
     await other.getByText('Done: all steps are used up.').waitFor({ timeout: 120_000 });
+    // That it is done is told before the last frame is drawn.
+    const last = (p) => p.waitForFunction(() => !window.seen.frame.running && window.seen.frame.step === 30);
+    await Promise.all([page, other].map(last));
     const both = await Promise.all([page, other].map((p) => p.evaluate(() => window.seen.frame.db)));
     assert(both[0] === both[1], `${both}`);
     assert((await other.locator('fieldset.network').count()) === 0, 'the controls are not hidden');
@@ -203,6 +207,19 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.getByText('broken.obj: line 3: found “0 0 zero”, expected three numbers').waitFor();
     await choose([cow, holes]);
     await page.getByText('“spot.obj” is a set of its own: give it alone.').waitFor();
+    // Networks are arrays too, and belong elsewhere.
+    const networks = join(scratch, 'networks.npz');
+    execFileSync(weightlab, ['export', 'testdata/zoo/test', '--format', 'npz', '--out', networks]);
+    await choose(networks);
+    await page.locator('.notice').getByText('If it holds networks, drop it on the Zoo bench.').waitFor();
+    // The link has the settings and not the picture, and a seed that is none stays what it was.
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.getByRole('button', { name: 'Share' }).click();
+    await page.locator('.notice').getByText('but not your picture').waitFor();
+    await page.locator('#seed').fill('-5');
+    await page.locator('#seed').blur();
+    await page.locator('.notice').getByText('A seed is a whole number from 0').waitFor();
+    assert((await page.locator('#seed').inputValue()) === '3', 'the seed that was wrong is still there');
 
     await page.getByRole('button', { name: 'Draw', exact: true }).click();
     const pad = await page.locator('#pad').boundingBox();

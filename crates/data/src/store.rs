@@ -196,6 +196,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
 /// A store in memory. Clones share their contents.
 #[derive(Clone, Debug, Default)]
 pub struct MemStore {
+    name: String,
     files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
@@ -203,6 +204,11 @@ impl MemStore {
     /// An empty store.
     pub fn new() -> MemStore {
         MemStore::default()
+    }
+
+    /// The same files, called `name` in messages instead of "memory".
+    pub fn called(self, name: &str) -> MemStore {
+        MemStore { name: name.to_owned(), ..self }
     }
 
     fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
@@ -242,6 +248,6 @@ impl Store for MemStore {
     }
 
     fn describe(&self) -> String {
-        "memory".to_string()
+        if self.name.is_empty() { "memory".to_string() } else { self.name.clone() }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::protocol::{Device, NoGpu};
 use crate::web;
-use js_sys::{Function, Promise};
+use js_sys::{Array, Function, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use weightlab_gpu::{Gpu, GpuError, OpenOptions};
@@ -20,16 +20,14 @@ pub(super) async fn open() -> Result<(Gpu, Device), NoGpu> {
         GpuError::NoAdapter { .. } => NoGpu::NoAdapter,
         other => NoGpu::Unusable(other.to_string()),
     })?;
-    let device = Device {
-        adapter: gpu.report().clone(),
-        made: made(&api).await.unwrap_or_default(),
-        software: gpu.is_cpu(),
-    };
+    let (made, features) = told(&api).await.unwrap_or_default();
+    let device = Device { adapter: gpu.report().clone(), made, features, software: gpu.is_cpu() };
     Ok((gpu, device))
 }
 
-/// What the browser says of the adapter: most say only the vendor and the architecture, for privacy.
-async fn made(api: &JsValue) -> Option<String> {
+/// What the browser says of the adapter: who made it, of which most say only the vendor and the architecture, for privacy; and its
+/// features.
+async fn told(api: &JsValue) -> Option<(String, String)> {
     let request: Function = web::get(api, "requestAdapter")?.dyn_into().ok()?;
     let promise: Promise = request.call0(api).ok()?.dyn_into().ok()?;
     let adapter = JsFuture::from(promise).await.ok()?;
@@ -42,5 +40,6 @@ async fn made(api: &JsValue) -> Option<String> {
             said.push(word);
         }
     }
-    Some(said.join(", "))
+    let features = web::get(&adapter, "features").map(|set| Array::from(&set).join(", "));
+    Some((said.join(", "), features.map(String::from).unwrap_or_default()))
 }

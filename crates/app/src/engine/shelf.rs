@@ -224,7 +224,7 @@ async fn entry<S: Store + Clone>(name: &str, store: &S) -> Option<Entry> {
 }
 
 async fn read(name: &str, store: MemStore) -> Result<OpenZoo, ZooError> {
-    let zoo = Zoo::open(store).await?;
+    let zoo = Zoo::open(store.called(name)).await?;
     let (nets, targets) = (zoo.load_all().await?, zoo.read_targets().await?);
     Ok(OpenZoo { name: name.to_owned(), zoo, nets, targets })
 }

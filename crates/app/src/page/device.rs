@@ -116,7 +116,6 @@ fn report(lab: Lab) -> String {
         Gpu::Missing(cause) => line("no GPU", format!("{cause:?}")),
         other => line("GPU", title(other)),
     });
-    line("features", "none beyond those that every WebGPU device has".to_owned());
     if let Some(memory) = memory(lab) {
         line("memory in use", memory);
     }
@@ -162,6 +161,7 @@ fn rows(device: &Device) -> Vec<(&'static str, String)> {
         ("workgroup memory", bytes_text(u64::from(adapter.max_workgroup_bytes))),
         ("invocations per workgroup", adapter.max_invocations.to_string()),
         ("storage buffers per shader", adapter.max_storage_buffers.to_string()),
+        ("features, unused here", device.features.clone()),
     ]
 }
 

@@ -90,6 +90,8 @@ pub struct Device {
     pub adapter: AdapterReport,
     /// Who made it and what it is, as far as the browser says.
     pub made: String,
+    /// What it could do beyond what every WebGPU device does, none of which is used.
+    pub features: String,
     /// Whether it is a program instead of a GPU.
     pub software: bool,
 }

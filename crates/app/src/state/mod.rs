@@ -424,6 +424,7 @@ mod tests {
         assert!(problems[0].ends_with("; tabs,share is used instead."), "{problems:?}");
         // Nor do many, or a long one, fill the page.
         assert_eq!(State::from_fragment(&"a=b&".repeat(5000)).1.len(), 1);
+        assert_eq!(State::from_fragment(&"seed=x&".repeat(5000)).1.len(), 1);
         let many: Vec<String> = (0..5000).map(|i| format!("k{i}=1")).collect();
         assert_eq!(State::from_fragment(&many.join("&")).1.len(), 20);
         let long = format!("seed={}", "9".repeat(100_000));

@@ -155,7 +155,7 @@ impl<T, C: Codec<T>> Codec<Option<T>> for OrNone<C> {
     }
 }
 
-/// Beyond so many problems, keys that mean nothing are not told one by one: such an address is no address.
+/// Problems that are told one by one: what has more is no address.
 const MOST_PROBLEMS: usize = 20;
 
 /// Takes fields from an address, and collects a sentence for each thing wrong with it.
@@ -164,6 +164,13 @@ pub struct Reader {
     /// Key, value, and whether a field has asked for it.
     pairs: Vec<(String, String, bool)>,
     problems: Vec<String>,
+}
+
+/// Adds a problem, once.
+fn tell(problems: &mut Vec<String>, what: String) {
+    if problems.len() < MOST_PROBLEMS && !problems.contains(&what) {
+        problems.push(what);
+    }
 }
 
 impl Reader {
@@ -179,18 +186,17 @@ impl Reader {
 
     /// Notes something else that is wrong.
     pub fn problem(&mut self, what: String) {
-        self.problems.push(what);
+        tell(&mut self.problems, what);
     }
 
     /// A sentence for each thing that was wrong, keys that nobody asked for among them.
     pub fn finish(mut self) -> Vec<String> {
-        for (key, _, asked) in &self.pairs {
+        for (key, _, _) in self.pairs.iter().filter(|(_, _, asked)| !asked) {
             let key = shortened(key);
-            let problem =
-                format!("The address has “{key}”, which means nothing here; it is ignored.");
-            if !asked && !self.problems.contains(&problem) && self.problems.len() < MOST_PROBLEMS {
-                self.problems.push(problem);
-            }
+            tell(
+                &mut self.problems,
+                format!("The address has “{key}”, which means nothing here; it is ignored."),
+            );
         }
         self.problems
     }
@@ -214,7 +220,7 @@ impl Fields for Reader {
                 *value = read;
             } else {
                 let saved = codec.saved(text);
-                self.problems.push(format!(
+                let problem = format!(
                     "The address has “{key}={}”, but {key} has to be {}; {} is used instead.",
                     shortened(text),
                     codec.expected(),
@@ -222,7 +228,8 @@ impl Fields for Reader {
                         text if text.is_empty() => "the usual value".to_owned(),
                         text => text,
                     }
-                ));
+                );
+                tell(&mut self.problems, problem);
                 saved.into_iter().for_each(|saved| *value = saved);
             }
         }

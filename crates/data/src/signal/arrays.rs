@@ -43,10 +43,12 @@ fn pictures(shape: &[usize]) -> Option<Shape> {
     }
 }
 
-/// A whole number each, as labels are.
-fn labels(array: &Array<'_>) -> Option<Vec<i64>> {
-    let fits = matches!(array.shape.as_slice(), [_] | [_, 1]);
-    (fits && array.is_whole()).then(|| array.whole())
+/// How many numbers an array has that could be labels: whole ones in a row or a column.
+fn label_count(array: &Array<'_>) -> Option<usize> {
+    match *array.shape.as_slice() {
+        [n] | [n, 1] if array.is_whole() => Some(n),
+        _ => None,
+    }
 }
 
 /// Whether an array is called as labels are.
@@ -57,9 +59,9 @@ fn is_called_labels(name: &str) -> bool {
 
 impl ImageSet {
     /// Pictures in NumPy's arrays (`.npz` or `.npy`): the first array of pictures of the split that is asked for, told by `train` or
-    /// `test` in its name, or of training, or at all; and the array of the same split that has a whole number for each, as labels. Where there are labels, rows of
-    /// numbers are square pictures too, as scikit-learn has them.
-    /// Numbers go from 0 to 255, or from 0 to 1 if they are floats that all do.
+    /// `test` in its name, or of training, or at all; and the array of the same split that has a whole number for each, as labels.
+    /// Where there are labels, rows of numbers are square pictures too, as scikit-learn has them. Numbers go from 0 to 255, or
+    /// from 0 to 1 if they are floats that all do.
     ///
     /// # Errors
     /// A damaged file, no pictures among the arrays, numbers beyond 0 to 255, another number of labels, or a split that is not there.
@@ -82,17 +84,19 @@ impl ImageSet {
                 Err(error) => unread = unread.or(Some(error)),
             }
         }
-        let of = |split: Option<usize>| {
+        // What could be labels of an array: name, array, how many.
+        let beside = |member: &str| {
+            let word = word_of(member);
             arrays
                 .iter()
-                .filter(move |(name, _)| word_of(name) == split)
-                .filter_map(|(name, array)| Some((*name, labels(array)?)))
+                .filter(move |(name, _)| word_of(name) == word)
+                .filter_map(|(name, array)| Some((*name, array, label_count(array)?)))
         };
         let mut found = Vec::new();
         for (name, array) in &arrays {
             // A row of numbers for each label is a square picture of them.
             let shape = match *array.shape.as_slice() {
-                [n, area] if area > 1 && of(word_of(name)).any(|(_, labels)| labels.len() == n) => {
+                [n, area] if area > 1 && beside(name).any(|(.., count)| count == n) => {
                     let side = area.isqrt();
                     (side * side == area).then_some(([n, side, side, 1], false))
                 }
@@ -148,21 +152,19 @@ impl ImageSet {
                 .collect();
         }
         let split = split_of(member);
-        let beside: Vec<_> = of(word_of(member)).filter(|(name, _)| *name != member).collect();
-        let labels = match beside.iter().find(|(_, labels)| labels.len() == count) {
-            Some((_, labels)) => Some(labels.clone()),
-            None => match beside.iter().find(|(name, _)| is_called_labels(name)) {
-                Some((name, labels)) => {
-                    return Err(SourceError::LabelCount {
-                        images_file: format!("{file}: {member}"),
-                        labels_file: (*name).to_owned(),
-                        images: count as u64,
-                        labels: labels.len() as u64,
-                    });
-                }
-                None => None,
-            },
-        };
+        let mut candidates = beside(member).filter(|(name, ..)| *name != member);
+        let labels = candidates.clone().find(|(.., labels)| *labels == count);
+        if labels.is_none()
+            && let Some((name, _, labels)) = candidates.find(|(name, ..)| is_called_labels(name))
+        {
+            return Err(SourceError::LabelCount {
+                images_file: format!("{file}: {member}"),
+                labels_file: name.to_owned(),
+                images: count as u64,
+                labels: labels as u64,
+            });
+        }
+        let labels = labels.map(|(_, array, _)| array.whole());
         let raw = Raw {
             kind: SourceKind::Arrays,
             name: file.to_owned(),

@@ -84,7 +84,7 @@ impl Mesh {
 
     /// [`SLICES`] slices across the shortest side, where outlines show most, `[slice, side, side]`: grey 127.5 is the outline,
     /// brighter within and darker beyond, 255 levels for a quarter of the picture's side. The body's longest side is 0.8 of the
-    /// picture's. In slices of a surface with holes nothing is within, and all is as dark as it is far from the surface.
+    /// picture's. In a slice whose outline is not closed nothing is within, and all is as dark as it is far from the surface.
     pub fn slices(&self, side: usize) -> Vec<u8> {
         let bounds = self.bounds();
         let extent = |axis: usize| bounds[axis][1] - bounds[axis][0];

@@ -103,10 +103,18 @@ impl Classifier {
 
 /// The networks whose wrong class got the greatest probability, the worst first, at most `count`.
 pub fn most_confused(predictions: &[Prediction], count: usize) -> Vec<&Prediction> {
-    let mut wrong: Vec<&Prediction> = predictions.iter().filter(|p| p.is_wrong()).collect();
-    wrong.sort_by(|a, b| b.confidence().total_cmp(&a.confidence()).then(a.net.cmp(&b.net)));
-    wrong.truncate(count);
-    wrong
+    let mut worst: Vec<&Prediction> = Vec::new();
+    for prediction in predictions.iter().filter(|p| p.is_wrong()) {
+        let at = worst.partition_point(|other| {
+            let worse = other.confidence().total_cmp(&prediction.confidence());
+            worse.then(prediction.net.cmp(&other.net)).is_gt()
+        });
+        if at < count {
+            worst.truncate(count - 1);
+            worst.insert(at, prediction);
+        }
+    }
+    worst
 }
 
 #[cfg(test)]
@@ -125,6 +133,8 @@ mod tests {
         ];
         let found: Vec<u64> = most_confused(&all, 9).iter().map(|p| p.net).collect();
         assert_eq!(found, [2, 1, 4], "those that are right or have no class are not among them");
-        assert_eq!(most_confused(&all, 1).len(), 1);
+        let worst = most_confused(&all, 2);
+        assert_eq!(worst.iter().map(|p| p.net).collect::<Vec<_>>(), [2, 1]);
+        assert!(most_confused(&all, 0).is_empty());
     }
 }

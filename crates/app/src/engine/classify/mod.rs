@@ -187,9 +187,6 @@ impl Desk for ClassifyDesk {
             }
             Doing::Training => {
                 if let Some(session) = self.session.take() {
-                    // Zoos are called by their names here; that one lies in memory is nothing to tell.
-                    let what = failed.what.trim_start_matches("memory: ").to_owned();
-                    let failed = Failed { what, ..failed };
                     tell(port, Reply::Failed { run: session.run(), failed });
                 }
             }

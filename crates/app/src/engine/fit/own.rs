@@ -1,5 +1,5 @@
-//! The user's own pictures: files, camera pictures and drawings become squares of pixels; IDX files, as MNIST's, and NumPy's arrays
-//! stay as they are; of a mesh slices are made.
+//! The user's own pictures: files, camera pictures and drawings become squares of pixels; so do those of IDX
+//! files, as MNIST's, and of NumPy's arrays, at their own size; of a mesh slices are made.
 //!
 //! The browser decodes, because it knows more formats and turns photographs the right way up; the header of
 //! PNG and JPEG is read first, so that a small file that unfolds into gigabytes is refused unopened.
@@ -24,6 +24,7 @@ const SIDE: u32 = 256;
 const FEW: usize = 16;
 /// Most pictures at once: as many networks as are shown at once.
 const MOST: usize = 400;
+/// What to do with a file that may be of another bench.
 const ZOO_HINT: &str = "If it holds networks, drop it on the Zoo bench.";
 /// What IDX files of images and of labels begin with, and gzipped ones.
 const IDX: [u8; 3] = [0, 0, 8];
@@ -59,7 +60,10 @@ pub(super) async fn read(name: &str, parts: &Array) -> Result<(ImageSet, Option<
         && (is_mesh_name(name) || is_arrays_name(name))
     {
         return shapes_or_arrays(name, bytes).map_err(|error| match error {
-            SourceError::NoPictures { .. } => format!("{error}. {ZOO_HINT}"),
+            // Weights are arrays too.
+            SourceError::NoPictures { .. } | SourceError::Levels { .. } => {
+                format!("{error}. {ZOO_HINT}")
+            }
             error => told(error),
         });
     }
