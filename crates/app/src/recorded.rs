@@ -6,7 +6,7 @@ use crate::state::Picture;
 use weightlab_lab::builtin::PICTURES;
 
 /// Updates at which the network was drawn.
-pub const STEPS: [u32; 8] = [0, 3, 10, 30, 60, 120, 250, 500];
+pub const STEPS: [u32; 5] = [0, 3, 10, 60, 500];
 
 /// The pictures of clothes that are offered: one of each class.
 pub const CLOTHES: [u32; 10] = [2, 1, 13, 6, 19, 8, 4, 9, 18, 0];

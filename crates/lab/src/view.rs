@@ -7,8 +7,7 @@
 use crate::error::LabError;
 use crate::picture;
 use serde::{Deserialize, Serialize};
-use weightlab_gpu::Gpu;
-use weightlab_nets::{Activation, Mlp, evaluate};
+use weightlab_nets::{Activation, Device, Mlp, evaluate};
 
 /// A part of the plane, in units of the picture: (0, 0) is its upper left corner and (1, 1) its lower right
 /// one, counted at the edges of its pixels.
@@ -57,9 +56,14 @@ impl Window {
 ///
 /// # Errors
 /// Lengths that do not fit, or the GPU.
-pub async fn draw(gpu: &Gpu, mlp: &Mlp, params: &[f32], grid: &[f32]) -> Result<Vec<u8>, LabError> {
+pub async fn draw(
+    device: impl Into<Device>,
+    mlp: &Mlp,
+    params: &[f32],
+    grid: &[f32],
+) -> Result<Vec<u8>, LabError> {
     let nets = params.len() / mlp.param_count();
-    let outputs = evaluate(gpu, mlp, params, nets, grid).await?;
+    let outputs = evaluate(device, mlp, params, nets, grid).await?;
     Ok(picture::to_pixels(&outputs, mlp.target_range))
 }
 
@@ -77,13 +81,13 @@ pub struct Difference {
 /// # Errors
 /// As [`draw`].
 pub async fn difference(
-    gpu: &Gpu,
+    device: impl Into<Device>,
     mlp: &Mlp,
     params: &[f32],
     grid: &[f32],
     target: &[f32],
 ) -> Result<Difference, LabError> {
-    let outputs = evaluate(gpu, mlp, params, 1, grid).await?;
+    let outputs = evaluate(device, mlp, params, 1, grid).await?;
     let channels = mlp.outputs();
     let peak = mlp.target_range[1] - mlp.target_range[0];
     let mean = |(got, wanted): (&[f32], &[f32])| {

@@ -8,7 +8,7 @@ use weightlab_data::{MemStore, Zoo};
 use weightlab_gpu::Gpu;
 use weightlab_lab::view::{Window, difference, draw};
 use weightlab_lab::{FitJob, FitOptions, Message, picture};
-use weightlab_nets::FitSettings;
+use weightlab_nets::{Device, FitSettings};
 
 fn job(gpu: &Gpu, store: MemStore) -> FitJob<MemStore> {
     let settings = FitSettings { max_steps: 40, until_psnr: Some(20.0), ..FitSettings::default() };
@@ -93,6 +93,41 @@ fn a_fit_goes_on_where_a_lost_device_left_it() {
     fit.limit_steps(None);
     assert!(matches!(finish(&mut fit), Message::Finished(_)));
     assert_eq!(load(again).params, load(whole).params);
+}
+
+/// From a GPU that goes away to the processor, and to the next GPU: a network is the same wherever it is.
+#[test]
+fn a_fit_goes_on_without_a_gpu() {
+    let load =
+        |store| block_on(async { Zoo::open(store).await.unwrap().load_all().await.unwrap() });
+    let gpu = gpu();
+    let whole = MemStore::new();
+    finish(&mut job(&gpu, whole.clone()));
+
+    let store = MemStore::new();
+    let mut fit = job(&gpu, store.clone());
+    advance(&mut fit, 11);
+    let saved = block_on(fit.checkpoint()).unwrap();
+    fit.resume_on(Device::Host, saved.as_ref()).unwrap();
+    let started = fit.started();
+    assert_eq!((started.adapter.as_str(), started.bytes), ("the processor", 0));
+    advance(&mut fit, 19);
+    let saved = block_on(fit.checkpoint()).unwrap();
+    fit.resume_on(&gpu, saved.as_ref()).unwrap();
+    advance(&mut fit, 23);
+    let saved = block_on(fit.checkpoint()).unwrap();
+    fit.resume_on(Device::Host, saved.as_ref()).unwrap();
+    fit.limit_steps(None);
+    assert!(matches!(finish(&mut fit), Message::Finished(_)));
+    let (got, expected) = (load(store.clone()), load(whole));
+    assert_eq!(got.steps, expected.steps);
+    for (a, b) in got.psnr.iter().zip(&expected.psnr) {
+        // f32 rounding in 40 steps of Adam, of which the first is as long for the smallest gradient as for the largest.
+        assert!((a - b).abs() < 0.05, "{a} {b}");
+    }
+    let zoo = block_on(Zoo::open(store)).unwrap();
+    let on: Vec<_> = zoo.manifest().computed_on.iter().map(|d| d.adapter.as_str()).collect();
+    assert_eq!(on, ["the processor"], "where both shards were finished");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Outputs of networks on a grid of points.
 
 use crate::layers::{Layers, TILE, Work, planar, points_at_once};
-use crate::{Mlp, MlpError};
+use crate::{Device, Mlp, MlpError, host};
 use thiserror::Error;
 use weightlab_gpu::{Gpu, GpuError};
 
@@ -52,7 +52,7 @@ pub fn evaluate_bytes(gpu: &Gpu, mlp: &Mlp, nets: usize, points: usize) -> u64 {
 /// # Errors
 /// Lengths that do not fit, the architecture, or the GPU.
 pub async fn evaluate(
-    gpu: &Gpu,
+    device: impl Into<Device>,
     mlp: &Mlp,
     params: &[f32],
     nets: usize,
@@ -71,7 +71,20 @@ pub async fn evaluate(
     if nets == 0 || points == 0 {
         return Ok(Vec::new());
     }
+    match device.into() {
+        Device::Gpu(gpu) => evaluate_on(&gpu, mlp, params, nets, coords).await,
+        Device::Host => Ok(host::evaluate(mlp, params, coords)),
+    }
+}
 
+async fn evaluate_on(
+    gpu: &Gpu,
+    mlp: &Mlp,
+    params: &[f32],
+    nets: usize,
+    coords: &[f32],
+) -> Result<Vec<f32>, EvalError> {
+    let points = coords.len() / mlp.inputs();
     let layers = Layers::new(gpu, mlp, false)?;
     let [padded, chunk, group] = cut(gpu, mlp, nets, points);
     let stride = padded.next_multiple_of(chunk);

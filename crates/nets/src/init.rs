@@ -1,6 +1,6 @@
-//! Fresh parameters on the GPU. Kernel: `shaders/siren/init.wgsl`.
+//! Fresh parameters. Kernel: `shaders/siren/init.wgsl`.
 
-use crate::{FitError, Mlp, NetId};
+use crate::{Device, FitError, Mlp, NetId};
 use weightlab_gpu::{Buffer, Gpu};
 use weightlab_kernels::philox::{self, Purpose};
 
@@ -21,13 +21,22 @@ struct InitParams {
 ///
 /// # Errors
 /// The architecture or the GPU.
-pub async fn init(gpu: &Gpu, mlp: &Mlp, ids: &[NetId], seed: u64) -> Result<Vec<f32>, FitError> {
+pub async fn init(
+    device: impl Into<Device>,
+    mlp: &Mlp,
+    ids: &[NetId],
+    seed: u64,
+) -> Result<Vec<f32>, FitError> {
+    let Device::Gpu(gpu) = device.into() else {
+        mlp.validate()?;
+        return Ok(ids.iter().flat_map(|&id| init_reference(mlp, id, seed)).collect());
+    };
     let count = mlp.param_count();
     // The buffer may exceed what one binding holds; networks are independent, so cut it.
     let per_pass = (gpu.report().max_binding_bytes / (count as u64 * 4)).max(1) as usize;
     let mut params = Vec::with_capacity(ids.len() * count);
     for part in ids.chunks(per_pass.min(65_535)) {
-        let buffer = init_buffer(gpu, mlp, part, seed)?;
+        let buffer = init_buffer(&gpu, mlp, part, seed)?;
         params.extend(gpu.read::<f32>(&buffer, 0, part.len() * count).await?);
     }
     Ok(params)

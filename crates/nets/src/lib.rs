@@ -2,8 +2,10 @@
 
 pub mod align;
 pub mod batch;
+mod device;
 pub mod eval;
 pub mod fit;
+mod host;
 pub mod init;
 mod layers;
 pub mod mix;
@@ -15,6 +17,7 @@ pub mod symmetry;
 pub mod variants;
 
 pub use batch::NetBatch;
+pub use device::Device;
 pub use eval::{EvalError, evaluate, evaluate_bytes};
 pub use fit::{
     FitBatch, FitError, FitPath, FitPlan, FitProgress, FitSettings, FitSnapshot, NetId, NetOutcome,

@@ -1,13 +1,12 @@
-//! Every kernel against plain f64 Rust, on the adapter at hand.
+//! Every kernel against plain f64 Rust, on the adapter at hand; and what the processor does where there is none.
 
 mod common;
 
 use common::{Case, gpu, gpu_like, small_gpu, worst};
 use proptest::prelude::*;
-use weightlab_gpu::Gpu;
 use weightlab_nets::fit::{Kernel, fused, gradient};
 use weightlab_nets::{
-    FitBatch, FitSettings, NetId, Status, evaluate, init, plan_fit, reference, sine,
+    Device, FitBatch, FitSettings, NetId, Status, evaluate, init, plan_fit, reference, sine,
 };
 
 /// f32 sums of hundreds of products of numbers near one, times omega_0 = 30 per layer: about 30 * 2^-24
@@ -16,17 +15,17 @@ const FORWARD: f64 = 2e-5;
 /// Gradients carry one more factor of omega_0 per layer and are compared to their largest entry.
 const GRADIENT: f64 = 2e-4;
 
-fn check_outputs(gpu: &Gpu, case: &Case) {
+fn check_outputs(device: impl Into<Device>, case: &Case) {
     pollster::block_on(async {
         let params = case.params();
-        let got = evaluate(gpu, &case.mlp, &params, case.nets, &case.coords).await.unwrap();
+        let got = evaluate(device, &case.mlp, &params, case.nets, &case.coords).await.unwrap();
         let expected = case.reference_outputs(&params);
         let error = worst(&got, &expected, 1.0);
         assert!(error < FORWARD, "outputs of {}: {error}", case.mlp.dims_text());
     });
 }
 
-fn check_gradient(gpu: &Gpu, case: &Case, kernel: Kernel) {
+fn check_gradient(device: impl Into<Device>, case: &Case, kernel: Kernel) {
     pollster::block_on(async {
         let params = case.params();
         let name = format!("{} on {kernel:?}", case.mlp.dims_text());
@@ -39,7 +38,7 @@ fn check_gradient(gpu: &Gpu, case: &Case, kernel: Kernel) {
             ..Default::default()
         };
         let mut batch = FitBatch::with_kernel(
-            gpu,
+            device,
             &case.mlp,
             &case.coords,
             &case.targets,
@@ -67,10 +66,10 @@ fn check_gradient(gpu: &Gpu, case: &Case, kernel: Kernel) {
     });
 }
 
-fn check_exact_gradient(gpu: &Gpu, case: &Case) {
+fn check_exact_gradient(device: impl Into<Device>, case: &Case) {
     pollster::block_on(async {
         let params = case.params();
-        let got = gradient(gpu, &case.mlp, &case.coords, &case.targets, &params).await.unwrap();
+        let got = gradient(device, &case.mlp, &case.coords, &case.targets, &params).await.unwrap();
         let expected = case.reference_gradients(&params);
         let error = worst(&got, &expected, case.gradient_scale(&expected));
         assert!(error < GRADIENT, "gradient of {}: {error}", case.mlp.dims_text());
@@ -118,7 +117,7 @@ proptest! {
 
     /// The tiled path has few specialisations for all architectures, so everything may be random.
     #[test]
-    fn tiled_kernels_agree_with_the_reference(
+    fn tiled_kernels_and_the_processor_agree_with_the_reference(
         dims in prop::collection::vec(1usize..=140, 1..5),
         inputs in 1usize..=5,
         outputs in 1usize..=4,
@@ -134,6 +133,9 @@ proptest! {
             check_outputs(gpu, &case);
             check_gradient(gpu, &case, Kernel::Tiled);
         }
+        check_outputs(Device::Host, &case);
+        check_gradient(Device::Host, &case, Kernel::Best);
+        check_exact_gradient(Device::Host, &case);
     }
 
     #[test]
@@ -202,23 +204,27 @@ fn results_do_not_depend_on_the_slices() {
     });
 }
 
-/// A fit that is taken off the GPU half-way and put back ends with the same bits, on both paths; a network that
-/// has already reached its target stays as it is.
+/// A fit that is taken off its device half-way and put back ends with the same bits, on both paths and on the processor; a network that has
+/// already reached its target stays as it is.
 #[test]
 fn a_restored_fit_ends_as_if_nothing_had_happened() {
     pollster::block_on(async {
-        for dims in [&[2, 32, 32, 1][..], &[2, 70, 1]] {
+        let device = Device::from(gpu());
+        for (device, dims) in
+            [(&device, &[2, 32, 32, 1][..]), (&device, &[2, 70, 1]), (&Device::Host, &[2, 9, 7, 1])]
+        {
             let case = Case::new(dims, 200, 3, 9);
             let (mlp, coords, params) = (&case.mlp, &case.coords, case.params());
             // What the first network draws to begin with, but for a little: it gets there at once.
             let drawn =
-                evaluate(gpu(), mlp, &params[..mlp.param_count()], 1, coords).await.unwrap();
+                evaluate(device, mlp, &params[..mlp.param_count()], 1, coords).await.unwrap();
             let mut targets = case.targets.clone();
             targets[..200].copy_from_slice(&drawn);
             targets[0] += 0.01;
             let settings = FitSettings { max_steps: 40, ..Default::default() };
-            let fresh =
-                || FitBatch::from_params(gpu(), mlp, coords, &targets, &params, &settings).unwrap();
+            let fresh = || {
+                FitBatch::from_params(device, mlp, coords, &targets, &params, &settings).unwrap()
+            };
             let mut whole = fresh();
             while !whole.advance().await.unwrap().finished {}
 
@@ -232,7 +238,7 @@ fn a_restored_fit_ends_as_if_nothing_had_happened() {
             let snapshot = half.snapshot().await.unwrap().unwrap();
             drop(half);
             let mut rest =
-                FitBatch::restore(gpu(), mlp, coords, &targets, &settings, &snapshot).unwrap();
+                FitBatch::restore(device, mlp, coords, &targets, &settings, &snapshot).unwrap();
             assert_eq!(rest.snapshot().await.unwrap().unwrap(), snapshot);
             while !rest.advance().await.unwrap().finished {}
             assert_eq!(rest.outcomes(), whole.outcomes());

@@ -7,6 +7,7 @@ use js_sys::Array;
 use weightlab_gpu::Gpu;
 use weightlab_lab::LabError;
 use weightlab_lab::message::Failed;
+use weightlab_nets::Device;
 
 /// Why something cannot begin or go on.
 pub(super) struct Trouble(pub(super) Failed);
@@ -21,6 +22,8 @@ impl<E: Into<LabError>> From<E> for Trouble {
 pub(super) struct Tools<'a> {
     /// The GPU, while there is one.
     pub(super) gpu: Option<Gpu>,
+    /// What a fit runs on: the GPU, or the processor once it is known that there is none.
+    pub(super) device: Option<Device>,
     /// To the page.
     pub(super) port: Port,
     /// The zoos.

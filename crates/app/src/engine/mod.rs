@@ -27,6 +27,7 @@ use wasm_bindgen::JsValue;
 use weightlab_gpu::Gpu;
 use weightlab_lab::bench::{self, FitBenchOptions};
 use weightlab_lab::check::{Check, Summary};
+use weightlab_nets::Device;
 
 /// Milliseconds between two looks at whether the GPU is still there, while nothing else is done.
 const WATCH: i32 = 500;
@@ -67,6 +68,8 @@ fn forward_to(sender: UnboundedSender<Event>) -> impl Fn(JsValue) {
 struct Engine {
     port: Port,
     gpu: Option<Gpu>,
+    /// Whether it is known that there is no GPU.
+    missing: bool,
     shelf: Shelf,
     fit: fit::FitDesk,
     augment: augment::AugmentDesk,
@@ -91,6 +94,7 @@ impl Engine {
         Engine {
             port,
             gpu: None,
+            missing: false,
             shelf: Shelf::default(),
             fit: fit::FitDesk::default(),
             augment: augment::AugmentDesk::default(),
@@ -154,8 +158,13 @@ impl Engine {
 
     /// One piece of work of every desk.
     async fn desks(&mut self) -> bool {
-        let mut tools =
-            Tools { gpu: self.gpu.clone(), port: self.port.clone(), shelf: &mut self.shelf };
+        let device = self.gpu.as_ref().map(Device::from);
+        let mut tools = Tools {
+            gpu: self.gpu.clone(),
+            device: device.or(self.missing.then_some(Device::Host)),
+            port: self.port.clone(),
+            shelf: &mut self.shelf,
+        };
         let busy = [
             desk::turn(&mut self.zoo, &mut tools).await,
             desk::turn(&mut self.augment, &mut tools).await,
@@ -171,11 +180,14 @@ impl Engine {
         self.gpu = None;
         match device::open().await {
             Ok((gpu, device)) => {
+                // It may have run on the processor.
+                self.fit.lose_gpu();
                 self.port.reply(&Reply::Ready(device));
                 self.gpu = Some(gpu);
             }
             Err(why) => self.port.reply(&Reply::NoGpu(why)),
         }
+        self.missing = self.gpu.is_none();
     }
 
     /// Tells the page if the GPU is gone.

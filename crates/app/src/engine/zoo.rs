@@ -16,10 +16,10 @@ use weightlab_data::{
     ExchangeError, FileFormat, ImportOptions, ImportReport, MemStore, Zoo, export_file,
     export_zoos, import_files, import_zoos,
 };
-use weightlab_gpu::Gpu;
 use weightlab_lab::message::Failed;
 use weightlab_lab::meter::{bytes_text, networks_text};
 use weightlab_lab::view::{self, Window};
+use weightlab_nets::Device;
 
 /// Side in pixels of the pictures that networks without images are shown by.
 const SIDE: usize = 28;
@@ -56,7 +56,7 @@ impl Desk for ZooDesk {
             Request::List => Ok(()),
             Request::Open { name } => match tools.shelf.get(&name).await {
                 Ok(open) => {
-                    let (opened, pixels) = show(&open, tools.gpu.as_ref()).await?;
+                    let (opened, pixels) = show(&open, tools.device.as_ref()).await?;
                     port.reply_with(&protocol::Reply::Zoo(Reply::Opened(opened)), &[pixels]);
                     Ok(())
                 }
@@ -193,7 +193,10 @@ async fn export_all(tools: &mut Tools<'_>) -> Result<(), String> {
 }
 
 /// What is known of the networks, and a picture of each: the image it was fitted to, else what it draws.
-pub(super) async fn show(open: &OpenZoo, gpu: Option<&Gpu>) -> Result<(Opened, Vec<u8>), Trouble> {
+pub(super) async fn show(
+    open: &OpenZoo,
+    device: Option<&Device>,
+) -> Result<(Opened, Vec<u8>), Trouble> {
     let (manifest, mlp, nets) = (open.manifest(), open.mlp(), &open.nets);
     let mut opened = Opened {
         name: open.name.clone(),
@@ -219,11 +222,11 @@ pub(super) async fn show(open: &OpenZoo, gpu: Option<&Gpu>) -> Result<(Opened, V
         let pixels = images.flat_map(|image| palette::opaque(image, targets.channels)).collect();
         return Ok((opened, pixels));
     }
-    if let (Some(gpu), 2, 1 | 3) = (gpu, mlp.inputs(), mlp.outputs()) {
+    if let (Some(device), 2, 1 | 3) = (device, mlp.inputs(), mlp.outputs()) {
         let [height, width, channels] = open.shape();
         let rows = (SIDE * height / width.max(1)).clamp(1, 4 * SIDE);
         let grid = Window::WHOLE.grid((height, width), (rows, SIDE));
-        let pixels = view::draw(gpu, mlp, &nets.params, &grid).await?;
+        let pixels = view::draw(device, mlp, &nets.params, &grid).await?;
         opened.picture = Some([rows as u32, SIDE as u32]);
         return Ok((opened, palette::opaque(&pixels, channels)));
     }

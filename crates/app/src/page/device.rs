@@ -80,10 +80,7 @@ pub(super) fn MissingGpu() -> impl IntoView {
                     <h2 id="missing-title">{advice.title}</h2>
                     <p>{advice.why}</p>
                     <ul>{advice.what_to_do.into_iter().map(|what| view! { <li>{what}</li> }).collect_view()}</ul>
-                    <p hidden=move || matches!(bench(), Bench::Zoo | Bench::Lessons)>
-                        "Until then, the pictures below are recordings of what the lab computes, made with the \
-                         same program."
-                    </p>
+                    <p hidden=move || matches!(bench(), Bench::Zoo | Bench::Lessons)>{move || meanwhile(bench())}</p>
                     {move || recorded(bench()).map(figure)}
                     {retry.then(|| view! {
                         <button on:click=move |_| lab.find_gpu()>"Look again"</button>
@@ -91,6 +88,16 @@ pub(super) fn MissingGpu() -> impl IntoView {
                 </section>
             }
         })
+    }
+}
+
+/// What there is without a GPU.
+fn meanwhile(bench: Bench) -> &'static str {
+    if bench == Bench::Fit {
+        "Until then, this computer’s processor fits below: live, but one network after the other and many times slower."
+    } else {
+        "Until then, the pictures below are recordings of what the lab computes, made with the same program. The Fit \
+         bench is live: it makes do with the processor."
     }
 }
 

@@ -68,6 +68,10 @@ fn takes(event: &KeyboardEvent, key: &str) -> bool {
     let Some(element) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else {
         return false;
     };
+    // For some milliseconds after a dialog is closed the focus is still in it.
+    if element.closest("dialog:not([open])").ok().flatten().is_some() {
+        return false;
+    }
     let kind = element.get_attribute("type").unwrap_or_default();
     match element.tag_name().as_str() {
         "TEXTAREA" | "SELECT" => true,

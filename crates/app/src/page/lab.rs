@@ -37,6 +37,17 @@ pub(super) enum Gpu {
     },
 }
 
+impl Gpu {
+    /// Whether a fit can run: on the GPU, or on the processor where there is none.
+    pub(super) fn fits(&self) -> bool {
+        match self {
+            Gpu::Ready(_) => true,
+            Gpu::Missing(cause) => !matches!(cause, NoGpu::NoWorker(_)),
+            Gpu::Waiting | Gpu::Lost { .. } => false,
+        }
+    }
+}
+
 /// Notices that are shown at a time; older ones make room.
 const MOST_NOTICES: usize = 5;
 
@@ -184,6 +195,7 @@ impl Lab {
 
     /// Looks for a GPU again.
     pub(super) fn find_gpu(self) {
+        self.suspend_fit(None);
         self.gpu.set(Gpu::Waiting);
         self.send(&Request::Open);
     }
@@ -263,6 +275,7 @@ impl Lab {
                 let cause = in_page(cause);
                 self.note(format!("No GPU: {cause:?}"));
                 self.gpu.set(Gpu::Missing(cause));
+                self.resume_fit();
             }
             Reply::Lost { why, step, training } => {
                 self.suspend_fit(step);

@@ -1,14 +1,13 @@
 //! Looking into a fit while it runs, going step by step, and going on after the device was lost.
 
-use super::{Batch, FitJob, State};
+use super::{Batch, FitJob, State, computed_on, plan_on};
 use crate::error::LabError;
 use std::ops::Range;
 use weightlab_data::{ImageSet, Store};
-use weightlab_gpu::Gpu;
 use weightlab_nets::init::init;
-use weightlab_nets::{FitBatch, FitSnapshot, Mlp, NetId};
+use weightlab_nets::{Device, FitBatch, FitSnapshot, Mlp, NetId};
 
-/// The networks on the GPU, kept in memory: what a lost device would take along.
+/// The networks on the device, kept in memory: what a lost device would take along.
 #[derive(Clone, Debug)]
 pub struct FitCheckpoint {
     /// Position of the batch's first network in the zoo.
@@ -53,7 +52,7 @@ impl<S: Store> FitJob<S> {
         }
     }
 
-    /// Updates of the networks on the GPU: the most that one has had. None between two batches.
+    /// Updates of the networks on the device: the most that one has had. None between two batches.
     pub fn steps_now(&self) -> Option<u32> {
         let batch = self.batch.as_ref()?;
         batch.fit.outcomes().iter().map(|o| o.steps).max()
@@ -64,7 +63,7 @@ impl<S: Store> FitJob<S> {
         self.batch.as_ref().is_none_or(|b| b.fit.is_even())
     }
 
-    /// Puts the next networks on the GPU and waits until all they need is compiled, so that the first pull
+    /// Puts the next networks on the device and waits until all they need is compiled, so that the first pull
     /// takes no longer than others. A browser's software renderer compiles for seconds.
     ///
     /// # Errors
@@ -74,10 +73,13 @@ impl<S: Store> FitJob<S> {
         if self.batch.is_none() && done < self.plan.nets() {
             self.batch = Some(self.begin_batch(done).await?);
         }
-        Ok(self.gpu.finish().await?)
+        match &self.device {
+            Device::Gpu(gpu) => Ok(gpu.finish().await?),
+            Device::Host => Ok(()),
+        }
     }
 
-    /// Parameters `[positions, P]` of networks as they are by now: stored, waiting to be stored, on the GPU,
+    /// Parameters `[positions, P]` of networks as they are by now: stored, waiting to be stored, on the device,
     /// or as they will begin.
     ///
     /// # Errors
@@ -113,7 +115,7 @@ impl<S: Store> FitJob<S> {
         let rest = positions.start.max(first)..positions.end.min(self.plan.nets());
         if !rest.is_empty() {
             let ids: Vec<NetId> = rest.map(|position| self.id(position)).collect();
-            out.extend(init(&self.gpu, &self.mlp, &ids, self.options.seed).await?);
+            out.extend(init(&self.device, &self.mlp, &ids, self.options.seed).await?);
         }
         Ok(out)
     }
@@ -134,16 +136,29 @@ impl<S: Store> FitJob<S> {
     ///
     /// # Errors
     /// The GPU.
-    pub fn resume_on(&mut self, gpu: &Gpu, saved: Option<&FitCheckpoint>) -> Result<(), LabError> {
-        self.gpu = gpu.clone();
+    pub fn resume_on(
+        &mut self,
+        device: impl Into<Device>,
+        saved: Option<&FitCheckpoint>,
+    ) -> Result<(), LabError> {
+        self.device = device.into();
         self.batch = None;
+        let nets_per_shard = self.zoo.manifest().nets_per_shard;
+        self.fit_plan = plan_on(&self.device, &self.mlp, &self.images, &self.plan, nets_per_shard)?;
+        self.zoo.set_computing_on(computed_on(&self.device, &self.fit_plan));
         let first = self.zoo.nets() + self.partial.len() as u64;
         if let Some(saved) = saved.filter(|saved| saved.first == first) {
             let count = saved.snapshot.outcomes.len() as u64;
             let (ids, targets) = self.problem(first..first + count);
             let (mlp, settings) = (&self.mlp, &self.options.settings);
-            let mut fit =
-                FitBatch::restore(gpu, mlp, &self.coords, &targets, settings, &saved.snapshot)?;
+            let mut fit = FitBatch::restore(
+                &self.device,
+                mlp,
+                &self.coords,
+                &targets,
+                settings,
+                &saved.snapshot,
+            )?;
             fit.limit_steps(self.most_steps);
             let next_metric = saved.steps();
             self.batch = Some(Batch { fit, ids, first, next_metric });

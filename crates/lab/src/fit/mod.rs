@@ -20,8 +20,7 @@ use weightlab_data::{
     ComputedOn, ImageSet, MANIFEST_FILE, Part, Plan, Shard, Store, TARGETS_FILE, Targets, Zoo,
     ZooError, ZooManifest,
 };
-use weightlab_gpu::Gpu;
-use weightlab_nets::{FitBatch, FitPlan, FitSettings, Mlp, NetId, image_grid, plan_fit};
+use weightlab_nets::{Device, FitBatch, FitPlan, FitSettings, Mlp, NetId, image_grid, plan_fit};
 
 /// What to fit, how, and how to store it.
 #[derive(Clone, Debug)]
@@ -76,7 +75,7 @@ pub fn default_dims(channels: usize) -> Vec<usize> {
 /// A fit, as a stream of messages.
 #[derive(Debug)]
 pub struct FitJob<S: Store> {
-    gpu: Gpu,
+    device: Device,
     images: ImageSet,
     coords: Vec<f32>,
     mlp: Mlp,
@@ -127,7 +126,7 @@ struct Totals {
     diverged: Vec<Diverged>,
 }
 
-/// Networks on the GPU.
+/// Networks on the device.
 #[derive(Debug)]
 struct Batch {
     fit: FitBatch,
@@ -145,12 +144,13 @@ impl<S: Store> FitJob<S> {
     /// Options that make no sense, an architecture that does not suit the images or the device, or
     /// a zoo that is in the way or cannot be continued.
     pub async fn new(
-        gpu: &Gpu,
+        device: impl Into<Device>,
         images: ImageSet,
         mlp: &Mlp,
         mut options: FitOptions,
         store: S,
     ) -> Result<FitJob<S>, LabError> {
+        let device = device.into();
         check_dims(mlp, &images)?;
         options.settings.validate()?;
         for (option, value) in [
@@ -167,11 +167,8 @@ impl<S: Store> FitJob<S> {
             views: options.views,
             part: options.part,
         };
-        let nets_per_shard = shard_size(gpu, &options, &store).await?;
-        let points = images.height * images.width;
-        let at_once = usize::try_from(plan.nets().min(u64::from(nets_per_shard)).max(1))
-            .unwrap_or(usize::MAX);
-        let fit_plan = plan_fit(gpu, mlp, points, at_once)?;
+        let nets_per_shard = shard_size(&device, &options, &store).await?;
+        let fit_plan = plan_on(&device, mlp, &images, &plan, nets_per_shard)?;
 
         let manifest = manifest(mlp, &images, &options, plan, nets_per_shard);
         let mut zoo = if options.resume {
@@ -180,13 +177,13 @@ impl<S: Store> FitJob<S> {
             Zoo::create(store, manifest).await?
         };
         let renamed = renamed(zoo.manifest(), &images);
-        let device = computed_on(gpu, &fit_plan);
+        let computed_on = computed_on(&device, &fit_plan);
         let (totals, damaged) = Totals::of(&zoo, &options).await?;
         let goes_on = !damaged.is_empty() || !zoo.manifest().is_complete();
         let mut warnings: Vec<Warning> = renamed.into_iter().collect();
-        warnings.extend(other_devices(zoo.manifest(), &device).filter(|_| goes_on));
+        warnings.extend(other_devices(zoo.manifest(), &computed_on).filter(|_| goes_on));
         warnings.extend(damaged.iter().map(|(shard, error)| recomputed(&zoo, *shard, error)));
-        zoo.set_computing_on(device);
+        zoo.set_computing_on(computed_on);
         let part = plan.part_objects();
         if !part.is_empty() {
             let objects = part.start as usize..part.end as usize;
@@ -199,7 +196,7 @@ impl<S: Store> FitJob<S> {
         options.metric_every =
             Some(options.metric_every.unwrap_or(options.settings.max_steps / 100).max(1));
         let mut job = FitJob {
-            gpu: gpu.clone(),
+            device,
             coords: image_grid(images.height, images.width),
             images,
             mlp: mlp.clone(),
@@ -246,7 +243,8 @@ impl<S: Store> FitJob<S> {
         (self.zoo, self.images)
     }
 
-    fn started(&self) -> Started {
+    /// What it takes on the device that it is on.
+    pub fn started(&self) -> Started {
         Started {
             nets: self.plan.nets(),
             nets_before: self.totals.before,
@@ -256,7 +254,7 @@ impl<S: Store> FitJob<S> {
                 .min(u64::from(self.zoo.manifest().nets_per_shard))
                 .min(self.plan.nets()),
             nets_per_shard: self.zoo.manifest().nets_per_shard,
-            adapter: self.gpu.report().name.clone(),
+            adapter: self.device.name().to_owned(),
             kernel: self.fit_plan.kernel.clone(),
             dims: self.mlp.dims_text(),
             points: (self.images.height * self.images.width) as u64,
@@ -278,7 +276,7 @@ impl<S: Store> Job for FitJob<S> {
             }
             if let Err(error) = self.step().await {
                 self.state = State::Over;
-                // The GPU's memory is free again even if the caller keeps the job.
+                // The device's memory is free again even if the caller keeps the job.
                 self.batch = None;
                 return Some(Message::Failed(error.failed()));
             }
@@ -371,14 +369,26 @@ fn objects(options: &FitOptions, images: usize) -> Result<[u32; 2], LabError> {
     Ok([index(options.offset), index(end)])
 }
 
-fn computed_on(gpu: &Gpu, plan: &FitPlan) -> ComputedOn {
-    let report = gpu.report();
-    ComputedOn {
-        adapter: report.name.clone(),
-        backend: report.backend.clone(),
-        driver: report.driver.clone(),
-        kernel: plan.arithmetic.clone(),
-    }
+/// What batches of as many networks as a shard holds take.
+fn plan_on(
+    device: &Device,
+    mlp: &Mlp,
+    images: &ImageSet,
+    plan: &Plan,
+    nets_per_shard: u32,
+) -> Result<FitPlan, LabError> {
+    let at_once =
+        usize::try_from(plan.nets().min(u64::from(nets_per_shard)).max(1)).unwrap_or(usize::MAX);
+    Ok(plan_fit(device, mlp, images.height * images.width, at_once)?)
+}
+
+fn computed_on(device: &Device, plan: &FitPlan) -> ComputedOn {
+    let (backend, driver) = match device {
+        Device::Gpu(gpu) => (gpu.report().backend.clone(), gpu.report().driver.clone()),
+        Device::Host => ("none".to_owned(), String::new()),
+    };
+    let adapter = device.name().to_owned();
+    ComputedOn { adapter, backend, driver, kernel: plan.arithmetic.clone() }
 }
 
 /// What is to be said if a zoo was begun on another device than it goes on.
@@ -423,7 +433,11 @@ fn renamed(zoo: &ZooManifest, images: &ImageSet) -> Option<Warning> {
     })
 }
 
-async fn shard_size<S: Store>(gpu: &Gpu, options: &FitOptions, store: &S) -> Result<u32, LabError> {
+async fn shard_size<S: Store>(
+    device: &Device,
+    options: &FitOptions,
+    store: &S,
+) -> Result<u32, LabError> {
     if let Some(size) = options.nets_per_shard {
         return Ok(size);
     }
@@ -431,7 +445,7 @@ async fn shard_size<S: Store>(gpu: &Gpu, options: &FitOptions, store: &S) -> Res
         let bytes = store.read(MANIFEST_FILE).await?;
         return Ok(ZooManifest::from_json(&bytes, MANIFEST_FILE)?.nets_per_shard);
     }
-    Ok(if gpu.is_cpu() { 256 } else { 4096 })
+    Ok(if device.is_cpu() { 256 } else { 4096 })
 }
 
 fn manifest(

@@ -46,7 +46,7 @@ impl<S: Store> FitJob<S> {
         let count = in_shard.min(self.fit_plan.nets_per_batch as u64);
         let (ids, targets) = self.problem(first..first + count);
         let mut fit = FitBatch::new(
-            &self.gpu,
+            &self.device,
             &self.mlp,
             &self.coords,
             &targets,
@@ -174,7 +174,7 @@ impl<S: Store> FitJob<S> {
         }
         let params = batch.fit.params().await?;
         let params = &params[..nets * self.mlp.param_count()];
-        let outputs = evaluate(&self.gpu, &self.mlp, params, nets, &self.coords).await?;
+        let outputs = evaluate(&self.device, &self.mlp, params, nets, &self.coords).await?;
         Ok(Some(Preview {
             step,
             nets: batch.ids[..nets].iter().map(|id| (id.object, id.view)).collect(),
@@ -255,7 +255,7 @@ impl<S: Store> FitJob<S> {
             reached_target: self.totals.reached_target,
             diverged: self.totals.diverged.clone(),
             bytes: self.fit_plan.bytes,
-            adapter: self.gpu.report().name.clone(),
+            adapter: self.device.name().to_owned(),
         }));
         self.state = State::Over;
     }

@@ -1,4 +1,4 @@
-//! Fitting a batch of networks to signals with full-batch Adam on the GPU.
+//! Fitting a batch of networks to signals with full-batch Adam.
 //!
 //! Loss: mean over points and outputs of (f(x) - target)^2. At every step the loss of the current
 //! parameters is evaluated first; a network whose loss is below the target stops there, and a
@@ -6,6 +6,7 @@
 //! its target and the settings, never on which other networks share its batch.
 
 pub mod fused;
+mod host;
 mod pace;
 mod snapshot;
 pub mod tiled;
@@ -13,11 +14,11 @@ pub mod tiled;
 pub use snapshot::FitSnapshot;
 
 use crate::eval::EvalError;
-use crate::{Mlp, MlpError};
+use crate::{Device, Mlp, MlpError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use web_time::Duration;
-use weightlab_gpu::{Gpu, GpuError};
+use weightlab_gpu::GpuError;
 
 /// Which network: the same (seed, object, view) gives the same initial parameters in any batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,6 +133,8 @@ pub enum FitPath {
     Fused,
     /// Tiled matrix products over the points, several dispatches per step: widths to 256.
     Tiled,
+    /// No kernel: the processor, where there is no GPU.
+    Host,
 }
 
 /// What a fit will take, known before anything is allocated.
@@ -230,15 +233,21 @@ pub enum FitError {
 ///
 /// # Errors
 /// An architecture that cannot be fitted, or one network that alone exceeds the device.
-pub fn plan_fit(gpu: &Gpu, mlp: &Mlp, points: usize, nets: usize) -> Result<FitPlan, FitError> {
+pub fn plan_fit(
+    device: impl Into<Device>,
+    mlp: &Mlp,
+    points: usize,
+    nets: usize,
+) -> Result<FitPlan, FitError> {
     mlp.validate()?;
+    let Device::Gpu(gpu) = &device.into() else { return Ok(host::plan(nets)) };
     match fused::Form::choose(gpu, mlp, points) {
         Some(form) => fused::plan(gpu, mlp, &form, points, nets),
         None => tiled::plan(gpu, mlp, points, nets),
     }
 }
 
-/// Networks of one architecture on one coordinate grid, on the GPU.
+/// Networks of one architecture on one coordinate grid, on a device.
 #[derive(Debug)]
 pub struct FitBatch {
     path: Path,
@@ -267,6 +276,7 @@ pub enum Kernel {
 enum Path {
     Fused(Box<fused::Fused>),
     Tiled(Box<tiled::Tiled>),
+    Host(Box<host::Host>),
 }
 
 /// The inputs of a fit, checked.
@@ -290,7 +300,7 @@ impl FitBatch {
     /// # Errors
     /// Lengths that do not fit, numbers that are not finite, settings out of range, or the GPU.
     pub async fn new(
-        gpu: &Gpu,
+        device: impl Into<Device>,
         mlp: &Mlp,
         coords: &[f32],
         targets: &[f32],
@@ -298,8 +308,9 @@ impl FitBatch {
         seed: u64,
         settings: &FitSettings,
     ) -> Result<FitBatch, FitError> {
-        let params = crate::init::init(gpu, mlp, ids, seed).await?;
-        FitBatch::from_params(gpu, mlp, coords, targets, &params, settings)
+        let device = &device.into();
+        let params = crate::init::init(device, mlp, ids, seed).await?;
+        FitBatch::from_params(device, mlp, coords, targets, &params, settings)
     }
 
     /// A batch that starts at given parameters, `[nets, P]`.
@@ -307,23 +318,36 @@ impl FitBatch {
     /// # Errors
     /// As [`FitBatch::new`].
     pub fn from_params(
-        gpu: &Gpu,
+        device: impl Into<Device>,
         mlp: &Mlp,
         coords: &[f32],
         targets: &[f32],
         params: &[f32],
         settings: &FitSettings,
     ) -> Result<FitBatch, FitError> {
-        FitBatch::with_kernel(gpu, mlp, coords, targets, params, settings, Kernel::Best)
+        FitBatch::with_kernel(device, mlp, coords, targets, params, settings, Kernel::Best)
     }
 
     /// As [`FitBatch::from_params`] on a given kernel, which must suit the architecture: for tests and
-    /// comparisons.
+    /// comparisons. The processor has none to choose from.
     ///
     /// # Errors
     /// As [`FitBatch::new`].
     pub fn with_kernel(
-        gpu: &Gpu,
+        device: impl Into<Device>,
+        mlp: &Mlp,
+        coords: &[f32],
+        targets: &[f32],
+        params: &[f32],
+        settings: &FitSettings,
+        kernel: Kernel,
+    ) -> Result<FitBatch, FitError> {
+        FitBatch::build(&device.into(), mlp, coords, targets, params, settings, kernel)
+    }
+
+    /// [`FitBatch::with_kernel`], compiled once.
+    fn build(
+        device: &Device,
         mlp: &Mlp,
         coords: &[f32],
         targets: &[f32],
@@ -355,20 +379,27 @@ impl FitBatch {
             }
         }
         let problem = Problem { mlp, omega_0, coords, targets, settings: *settings, points, nets };
-        let form = match kernel {
-            Kernel::Best => fused::Form::choose(gpu, mlp, points),
-            Kernel::Fused(form) => Some(form),
-            Kernel::Tiled => None,
-        };
-        let path = match form {
-            Some(form) => Path::Fused(Box::new(fused::Fused::new(gpu, &problem, form, params)?)),
-            None => Path::Tiled(Box::new(tiled::Tiled::new(gpu, &problem, params)?)),
+        let path = match device {
+            Device::Host => Path::Host(Box::new(host::Host::new(&problem, params))),
+            Device::Gpu(gpu) => {
+                let form = match kernel {
+                    Kernel::Best => fused::Form::choose(gpu, mlp, points),
+                    Kernel::Fused(form) => Some(form),
+                    Kernel::Tiled => None,
+                };
+                match form {
+                    Some(form) => {
+                        Path::Fused(Box::new(fused::Fused::new(gpu, &problem, form, params)?))
+                    }
+                    None => Path::Tiled(Box::new(tiled::Tiled::new(gpu, &problem, params)?)),
+                }
+            }
         };
         let running = NetOutcome { status: Status::Running, steps: 0, mse: f32::NAN };
         Ok(FitBatch { path, outcomes: vec![running; nets] })
     }
 
-    /// One bounded slice of GPU work (tens of milliseconds), then fresh outcomes of every network.
+    /// One bounded slice of work (tens of milliseconds), then fresh outcomes of every network.
     ///
     /// # Errors
     /// The GPU.
@@ -376,6 +407,7 @@ impl FitBatch {
         match &mut self.path {
             Path::Fused(fused) => fused.advance(&mut self.outcomes).await?,
             Path::Tiled(tiled) => tiled.advance(&mut self.outcomes).await?,
+            Path::Host(host) => host.advance(&mut self.outcomes),
         }
         Ok(self.progress())
     }
@@ -406,15 +438,18 @@ impl FitBatch {
         match &mut self.path {
             Path::Fused(fused) => fused.fix_slices(units),
             Path::Tiled(tiled) => tiled.fix_slices(units),
+            // The clock cuts its slices, and nothing in a result depends on where.
+            Path::Host(_) => {}
         }
     }
 
-    /// The longest slice of GPU work so far, waiting for its result included: what cancelling may have
+    /// The longest slice of work so far, waiting for its result included: what cancelling may have
     /// to wait for. The first slice of a kernel, in which the driver compiles it, does not count.
     pub fn longest_slice(&self) -> Duration {
         match &self.path {
             Path::Fused(fused) => fused.longest_slice(),
             Path::Tiled(tiled) => tiled.longest_slice(),
+            Path::Host(host) => host.longest_slice(),
         }
     }
 
@@ -426,6 +461,7 @@ impl FitBatch {
         match &self.path {
             Path::Fused(fused) => fused.params().await,
             Path::Tiled(tiled) => tiled.params().await,
+            Path::Host(host) => Ok(host.params()),
         }
     }
 }
@@ -438,13 +474,13 @@ impl FitBatch {
 /// # Errors
 /// As [`FitBatch::new`].
 pub async fn gradient(
-    gpu: &Gpu,
+    device: impl Into<Device>,
     mlp: &Mlp,
     coords: &[f32],
     targets: &[f32],
     params: &[f32],
 ) -> Result<Vec<f32>, FitError> {
-    gradient_by(gpu, mlp, coords, targets, params, Kernel::Best).await
+    gradient_by(device, mlp, coords, targets, params, Kernel::Best).await
 }
 
 /// As [`gradient`], by a given kernel.
@@ -452,7 +488,7 @@ pub async fn gradient(
 /// # Errors
 /// As [`FitBatch::new`].
 pub async fn gradient_by(
-    gpu: &Gpu,
+    device: impl Into<Device>,
     mlp: &Mlp,
     coords: &[f32],
     targets: &[f32],
@@ -461,12 +497,9 @@ pub async fn gradient_by(
 ) -> Result<Vec<f32>, FitError> {
     let settings =
         FitSettings { beta1: 0.0, max_steps: 1, until_psnr: None, ..FitSettings::default() };
-    let mut batch = FitBatch::with_kernel(gpu, mlp, coords, targets, params, &settings, kernel)?;
+    let mut batch = FitBatch::with_kernel(device, mlp, coords, targets, params, &settings, kernel)?;
     while !batch.advance().await?.finished {}
-    let [first, _] = match &batch.path {
-        Path::Fused(fused) => fused.moments().await?,
-        Path::Tiled(tiled) => tiled.moments().await?,
-    };
+    let [first, _] = batch.moments().await?;
     Ok(first)
 }
 

@@ -1,8 +1,7 @@
-//! Taking a fit off the GPU and putting it back, on the same device or another.
+//! Taking a fit off its device and putting it back, on the same device or another.
 
 use super::{FitBatch, FitError, FitSettings, NetOutcome, Path, Status};
-use crate::Mlp;
-use weightlab_gpu::Gpu;
+use crate::{Device, Mlp};
 
 /// All that a batch needs to go on as if nothing had happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,15 +21,18 @@ impl FitBatch {
         match &self.path {
             Path::Fused(fused) => fused.is_even(),
             Path::Tiled(tiled) => tiled.is_even(),
+            Path::Host(host) => host.is_even(),
         }
     }
 
     /// At most this many updates of each network per [`FitBatch::advance`], and at least one: to go step
     /// by step. Takes effect when the networks are even.
     pub fn limit_steps(&mut self, most: Option<u32>) {
-        // The tiled path never does more than one.
-        if let Path::Fused(fused) = &mut self.path {
-            fused.limit_steps(most);
+        match &mut self.path {
+            Path::Fused(fused) => fused.limit_steps(most),
+            // Never does more than one.
+            Path::Tiled(_) => {}
+            Path::Host(host) => host.limit_steps(most),
         }
     }
 
@@ -42,12 +44,17 @@ impl FitBatch {
         if !self.is_even() {
             return Ok(None);
         }
-        let moments = match &self.path {
-            Path::Fused(fused) => fused.moments().await?,
-            Path::Tiled(tiled) => tiled.moments().await?,
-        };
-        let params = self.params().await?;
+        let (moments, params) = (self.moments().await?, self.params().await?);
         Ok(Some(FitSnapshot { params, moments, outcomes: self.outcomes.clone() }))
+    }
+
+    /// Adam's first and second moments, `[nets, P]` each.
+    pub(super) async fn moments(&self) -> Result<[Vec<f32>; 2], FitError> {
+        match &self.path {
+            Path::Fused(fused) => fused.moments().await,
+            Path::Tiled(tiled) => tiled.moments().await,
+            Path::Host(host) => Ok(host.moments()),
+        }
     }
 
     /// A batch that goes on where `snapshot` was taken: on the same kind of device with the same bits as
@@ -56,7 +63,7 @@ impl FitBatch {
     /// # Errors
     /// As [`FitBatch::from_params`].
     pub fn restore(
-        gpu: &Gpu,
+        device: impl Into<Device>,
         mlp: &Mlp,
         coords: &[f32],
         targets: &[f32],
@@ -70,7 +77,7 @@ impl FitBatch {
             }
         }
         let mut batch =
-            FitBatch::from_params(gpu, mlp, coords, targets, &snapshot.params, settings)?;
+            FitBatch::from_params(device, mlp, coords, targets, &snapshot.params, settings)?;
         let (got, expected) = (snapshot.outcomes.len(), batch.outcomes.len());
         if got != expected {
             return Err(FitError::Length { what: "outcomes", got, expected });
@@ -79,6 +86,7 @@ impl FitBatch {
         match &mut batch.path {
             Path::Fused(fused) => fused.restore(snapshot),
             Path::Tiled(tiled) => tiled.restore(snapshot),
+            Path::Host(host) => host.restore(snapshot),
         }
         Ok(batch)
     }

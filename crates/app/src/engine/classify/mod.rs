@@ -74,7 +74,7 @@ impl ClassifyDesk {
         }
         match tools.shelf.get(TEST).await {
             Ok(test) => {
-                let (opened, pixels) = zoo::show(&test, tools.gpu.as_ref()).await?;
+                let (opened, pixels) = zoo::show(&test, tools.device.as_ref()).await?;
                 tell_with(&tools.port, Reply::Test(opened), &[pixels]);
             }
             Err(what) => tell(&tools.port, Reply::Absent(what)),

@@ -14,7 +14,7 @@ use weightlab_gpu::Gpu;
 use weightlab_lab::train::Classifier;
 use weightlab_lab::view::{self, Window};
 use weightlab_lab::{FitJob, FitOptions, LabError, Message, builtin};
-use weightlab_nets::FitSettings;
+use weightlab_nets::{Device, FitSettings};
 
 /// Pixels of the network's drawing in each direction.
 const FINE: usize = 112;
@@ -98,7 +98,8 @@ impl Reading {
             ..FitOptions::default()
         };
         let mlp = &classifier.info().mlp;
-        self.job = Some(FitJob::new(gpu, images, mlp, options, MemStore::new()).await?);
+        self.job =
+            Some(FitJob::new(&Device::from(gpu), images, mlp, options, MemStore::new()).await?);
         self.begun = Some(Instant::now());
         self.show(gpu, None, port).await?;
         Ok(true)
@@ -167,7 +168,8 @@ impl Reading {
         let steps = job.steps_now().unwrap_or(if verdict.is_some() { most } else { 0 });
         if steps > 0 {
             let grid = Window::WHOLE.grid((SIDE, SIDE), (FINE, FINE));
-            let pixels = view::draw(gpu, job.mlp(), &job.params(0..1).await?, &grid).await?;
+            let pixels =
+                view::draw(&Device::from(gpu), job.mlp(), &job.params(0..1).await?, &grid).await?;
             parts.push(palette::opaque(&pixels, 1));
         }
         let reading = words::Reading {

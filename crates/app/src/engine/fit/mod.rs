@@ -9,16 +9,18 @@ use super::port::Port;
 use crate::protocol::fit::{Look, Reply, Request};
 use crate::protocol::{self};
 use crate::state::{FitSpec, FitView};
+use crate::web;
 use js_sys::Array;
 use session::Session;
 use weightlab_data::ImageSet;
 use weightlab_lab::message::Failed;
+use weightlab_nets::Device;
 
 /// The desk.
 pub(super) struct FitDesk {
     look: Look,
     session: Option<Session>,
-    /// Whether the session has its networks on the GPU there is.
+    /// Whether the session has its networks on the device there is.
     placed: bool,
     own: Option<ImageSet>,
     /// Pictures that are to be read.
@@ -116,15 +118,19 @@ impl Desk for FitDesk {
             }
             return Ok(true);
         }
-        let (Some(session), Some(gpu)) = (&mut self.session, &tools.gpu) else {
+        let (Some(session), Some(device)) = (&mut self.session, &tools.device) else {
             return Ok(false);
         };
         if !self.placed {
-            session.take_gpu(gpu, &self.look, port).await?;
+            session.take_device(device, &self.look, port).await?;
             self.placed = true;
             return Ok(true);
         }
-        session.work(gpu, &self.look, port).await
+        if matches!(device, Device::Host) {
+            // To wait for a GPU lets wishes come in, and the processor never makes one wait.
+            web::sleep(0).await;
+        }
+        session.work(device, &self.look, port).await
     }
 
     fn lose_gpu(&mut self) {

@@ -13,11 +13,11 @@ use js_sys::WebAssembly::Memory;
 use wasm_bindgen::JsCast;
 use web_time::{Duration, Instant};
 use weightlab_data::{ImageSet, MemStore, SourceOptions, Zoo};
-use weightlab_gpu::Gpu;
 use weightlab_lab::fit::FitCheckpoint;
-use weightlab_lab::message::{Metric, Progress};
+use weightlab_lab::message::{Finished, Metric, Progress};
 use weightlab_lab::meter::{self, Meter};
 use weightlab_lab::{FitJob, LabError, Message, builtin};
+use weightlab_nets::Device;
 
 /// Time between two steps when going slowly.
 const SLOW: Duration = Duration::from_millis(120);
@@ -38,9 +38,11 @@ pub(super) struct Session {
     gait: Gait,
     /// Whether the page must be shown how things are.
     stale: bool,
-    /// Whether the networks are on the GPU and their kernel is compiled.
+    /// Whether the networks are on the device and their kernel is compiled.
     prepared: bool,
     over: bool,
+    /// What it came to, until the page is told: after the last frame, so that what it shows is what was reached.
+    finished: Option<Finished>,
     camera: Camera,
     standing: Standing,
 }
@@ -67,7 +69,7 @@ struct Standing {
 }
 
 impl Session {
-    /// Finds the images. The GPU comes later.
+    /// Finds the images. The device comes later.
     pub(super) fn new(run: u32, spec: FitSpec, own: Option<&ImageSet>) -> Result<Session, Trouble> {
         let images = images(&spec, own)?;
         Ok(Session {
@@ -81,6 +83,7 @@ impl Session {
             stale: true,
             prepared: false,
             over: false,
+            finished: None,
             camera: Camera::default(),
             standing: Standing::default(),
         })
@@ -91,7 +94,7 @@ impl Session {
         self.run
     }
 
-    /// Shows the page what the networks are to become; needs no GPU.
+    /// Shows the page what the networks are to become; needs no device.
     pub(super) fn show_target(&self, port: &Port) {
         let options = self.spec.options();
         let all = self.images.len() as u64;
@@ -115,23 +118,24 @@ impl Session {
         port.reply_with(&protocol::Reply::Fit(Reply::Target(target)), &[rgba]);
     }
 
-    /// Begins on this GPU, or goes on there if another was lost.
-    pub(super) async fn take_gpu(
+    /// Begins on this device, or goes on there if another was lost.
+    pub(super) async fn take_device(
         &mut self,
-        gpu: &Gpu,
+        device: &Device,
         look: &Look,
         port: &Port,
     ) -> Result<(), Trouble> {
         self.stale = true;
         self.prepared = false;
         if let Some(job) = &mut self.job {
-            job.resume_on(gpu, self.saved.as_ref())?;
+            job.resume_on(device, self.saved.as_ref())?;
+            tell(port, Reply::Started { run: self.run, started: job.started() });
             return Ok(());
         }
         let mlp = self.spec.mlp(self.images.channels).map_err(LabError::from)?;
         let store = MemStore::new();
         let mut job =
-            FitJob::new(gpu, self.images.clone(), &mlp, self.spec.options(), store).await?;
+            FitJob::new(device, self.images.clone(), &mlp, self.spec.options(), store).await?;
         if let Some(Message::Started(started)) = job.next().await {
             tell(port, Reply::Started { run: self.run, started });
         }
@@ -199,7 +203,7 @@ impl Session {
     /// One slice of the fit, or one frame; false if there is nothing to do.
     pub(super) async fn work(
         &mut self,
-        gpu: &Gpu,
+        device: &Device,
         look: &Look,
         port: &Port,
     ) -> Result<bool, Trouble> {
@@ -217,7 +221,10 @@ impl Session {
         }
         let moving = self.gait != Gait::Paused && !self.over;
         if self.stale && (!moving || self.camera.is_due()) {
-            self.frame(gpu, look, port).await?;
+            self.frame(device, look, port).await?;
+            if let Some(finished) = self.finished.take() {
+                tell(port, Reply::Finished { run: self.run, finished });
+            }
         } else if let (false, Some(job)) = (self.prepared, &mut self.job) {
             // The page has something to show by now.
             job.prepare().await?;
@@ -252,8 +259,7 @@ impl Session {
                 Some(Message::Metric(metric)) => self.standing.note(&metric),
                 Some(Message::Warning(warning)) => tell(port, Reply::Warning { run, warning }),
                 Some(Message::Finished(finished)) => {
-                    self.over = true;
-                    tell(port, Reply::Finished { run, finished });
+                    (self.over, self.finished) = (true, Some(finished));
                     break;
                 }
                 Some(Message::Failed(failed)) => return Err(Trouble(failed)),
@@ -293,10 +299,10 @@ impl Session {
     }
 
     /// Shows the page how things are.
-    async fn frame(&mut self, gpu: &Gpu, look: &Look, port: &Port) -> Result<(), Trouble> {
+    async fn frame(&mut self, device: &Device, look: &Look, port: &Port) -> Result<(), Trouble> {
         let Some(job) = &self.job else { return Ok(()) };
         let still = self.gait == Gait::Paused || self.over;
-        let shot = self.camera.shoot(gpu, job, look, still).await?;
+        let shot = self.camera.shoot(device, job, look, still).await?;
         self.stale = false;
         let standing = &mut self.standing;
         let progress = standing.progress.as_ref();
@@ -321,7 +327,7 @@ impl Session {
             each: if self.spec.many == Many::One { Vec::new() } else { standing.each.clone() },
             waves: shot.waves,
             drawings: shot.drawings,
-            bytes: [gpu.live_bytes(), memory()],
+            bytes: [device.live_bytes(), memory()],
         };
         port.reply_with(&protocol::Reply::Fit(Reply::Frame(Box::new(frame))), &shot.parts);
         Ok(())

@@ -6,16 +6,16 @@ use crate::protocol::mosaic;
 use crate::state::Detail;
 use web_time::{Duration, Instant};
 use weightlab_data::MemStore;
-use weightlab_gpu::Gpu;
 use weightlab_lab::view::{self, Wave, Window};
 use weightlab_lab::{FitJob, LabError};
+use weightlab_nets::Device;
 
 /// Time between two frames while a fit runs.
 const FRAME: Duration = Duration::from_millis(60);
 /// A frame costs at most this share of the time.
 const SHARE: u32 = 3;
-/// Seconds that the large drawing may take while a fit runs.
-const PATIENCE: f64 = 0.02;
+/// Seconds that the large drawing may take while a fit runs, and afterwards where there is no GPU.
+const PATIENCE: [f64; 2] = [0.02, 0.3];
 /// Most points of the large drawing.
 const MOST: f64 = 512.0 * 512.0;
 
@@ -53,7 +53,7 @@ impl Camera {
     /// Draws everything the page looks at; more finely if the fit stands still.
     pub(super) async fn shoot(
         &mut self,
-        gpu: &Gpu,
+        device: &Device,
         job: &FitJob<MemStore>,
         look: &Look,
         still: bool,
@@ -70,19 +70,24 @@ impl Camera {
             return Ok(shot); // it has not begun
         };
         let table = palette::table(look.palette, look.dark);
+        let patience = match (still, device) {
+            (false, _) => PATIENCE[0],
+            (true, Device::Host) => PATIENCE[1],
+            (true, Device::Gpu(_)) => f64::INFINITY,
+        };
 
         match look.detail {
             Detail::Pixels => {
                 let grid = Window::WHOLE.grid((height, width), (height, width));
-                let pixels = view::draw(gpu, mlp, own, &grid).await?;
+                let pixels = view::draw(device, mlp, own, &grid).await?;
                 let rgba = palette::opaque(&pixels, channels);
                 shot.add(DrawingKind::NetPixels, [height, width], rgba);
             }
             Detail::Smooth => {
-                let [rows, columns] = self.size(look, still, height, width);
+                let [rows, columns] = self.size(look, patience, height, width);
                 let grid = look.window.grid((height, width), (rows, columns));
                 let at = Instant::now();
-                let pixels = view::draw(gpu, mlp, own, &grid).await?;
+                let pixels = view::draw(device, mlp, own, &grid).await?;
                 self.measure(rows * columns, at.elapsed());
                 shot.add(DrawingKind::Net, [rows, columns], palette::opaque(&pixels, channels));
             }
@@ -90,7 +95,7 @@ impl Camera {
         if look.difference {
             let grid = Window::WHOLE.grid((height, width), (height, width));
             let target = images.target(job.id(net).object as usize, mlp.target_range);
-            let difference = view::difference(gpu, mlp, own, &grid, &target).await?;
+            let difference = view::difference(device, mlp, own, &grid, &target).await?;
             shot.db = Some(difference.psnr as f32).filter(|db| db.is_finite());
             // Half the range is as strong as the colours get: errors are small for most of a fit.
             let values = difference.error.iter().map(|e| 2.0 * e);
@@ -102,7 +107,7 @@ impl Camera {
             let side = wall_side(nets, height.max(width));
             let rows = (side * height / width).max(1);
             let grid = Window::WHOLE.grid((height, width), (rows, side));
-            let pixels = view::draw(gpu, mlp, &params, &grid).await?;
+            let pixels = view::draw(device, mlp, &params, &grid).await?;
             let rgba = palette::opaque(&pixels, channels);
             let (columns, _) = mosaic(nets as u32);
             let (rgba, [width, height]) = palette::tile(&rgba, [rows, side], columns as usize);
@@ -135,13 +140,10 @@ impl Camera {
     }
 
     /// Rows and columns of the large drawing.
-    fn size(&self, look: &Look, still: bool, height: usize, width: usize) -> [usize; 2] {
+    fn size(&self, look: &Look, patience: f64, height: usize, width: usize) -> [usize; 2] {
         let wanted = f64::from(look.side).powi(2).clamp(64.0, MOST);
-        let most = match self.rate {
-            _ if still => MOST,
-            Some(rate) => rate * PATIENCE,
-            None => 64.0 * 64.0,
-        };
+        // As if to draw 64 x 64 took as long as it may while a fit runs, until it is known.
+        let most = self.rate.unwrap_or(64.0 * 64.0 / PATIENCE[0]) * patience;
         // Never coarser than the picture.
         let points = wanted.min(most).max((height * width) as f64);
         let columns = (points * width as f64 / height as f64).sqrt().round().max(1.0);

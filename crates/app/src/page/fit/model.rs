@@ -110,18 +110,17 @@ impl Lab {
 
     /// Whether there is something to run.
     pub(in crate::page) fn can_run(self) -> bool {
-        matches!(self.gpu.get(), Gpu::Ready(_)) && self.fit.started.with(Option::is_some)
+        self.gpu.with(Gpu::fits) && self.fit.started.with(Option::is_some)
     }
 
     /// As [`Lab::can_run`], for what is not drawn anew when it changes.
     pub(in crate::page) fn can_run_untracked(self) -> bool {
-        matches!(self.gpu.get_untracked(), Gpu::Ready(_))
-            && self.fit.started.with_untracked(Option::is_some)
+        self.gpu.with_untracked(Gpu::fits) && self.fit.started.with_untracked(Option::is_some)
     }
 
     /// Whether there will soon be something to run.
     pub(in crate::page) fn is_coming_untracked(self) -> bool {
-        matches!(self.gpu.get_untracked(), Gpu::Waiting | Gpu::Ready(_))
+        self.gpu.with_untracked(|gpu| gpu.fits() || *gpu == Gpu::Waiting)
             && !self.can_run_untracked()
     }
 
@@ -259,7 +258,7 @@ impl Lab {
         self.send_fit(Request::Keep { name });
     }
 
-    /// The GPU is back: goes on if it ran.
+    /// There is a device again: goes on if it ran.
     pub(in crate::page) fn resume_fit(self) {
         if self.fit.was_going.get_untracked() {
             self.fit.was_going.set(false);
@@ -273,7 +272,8 @@ impl Lab {
         if let (Some(step), Some(frame)) = (kept, self.fit.frame.get_untracked()) {
             self.fit.frame.set(Some(Arc::new(Frame { step, ..(*frame).clone() })));
         }
-        self.fit.was_going.set(self.fit.going.get_untracked());
+        let going = self.fit.going.get_untracked();
+        self.fit.was_going.update(|was| *was |= going);
         self.fit.going.set(false);
     }
 

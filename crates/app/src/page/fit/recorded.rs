@@ -1,7 +1,7 @@
-//! Recordings of fits: what there is to see before the GPU is ready, or where there is none.
+//! Recordings of fits: what there is to see before there is something to fit on.
 
 use super::super::canvas::media;
-use super::super::lab::{Gpu, Lab, lab};
+use super::super::lab::{Lab, lab};
 use crate::recorded::{STEPS, file};
 use leptos::prelude::*;
 use std::time::Duration;
@@ -38,7 +38,6 @@ pub(super) fn Recorded(target: bool) -> impl IntoView {
         let index = if target { 0 } else { at.get() + 1 };
         format!("{}% 0", 100.0 * index as f64 / STEPS.len() as f64)
     };
-    let alone = move || matches!(lab.gpu.get(), Gpu::Missing(_)) && !target;
     let label = move || {
         if target {
             "The picture that the network is to become".to_owned()
@@ -46,26 +45,11 @@ pub(super) fn Recorded(target: bool) -> impl IntoView {
             format!("What a network drew after {} steps, recorded earlier", STEPS[at.get()])
         }
     };
-    move || {
-        match recording(lab) {
+    move || match recording(lab) {
         None => view! { <div class="pane empty"></div> }.into_any(),
-        Some(file) => view! {
-            <img class="pane strip" src=file alt=label style:object-position=position/>
-            {move || alone().then(|| view! {
-                <label class="film">
-                    "step "
-                    {move || STEPS[at.get()]}
-                    <input
-                        type="range"
-                        min="0"
-                        max=last
-                        prop:value=move || at.get().to_string()
-                        on:input=move |ev| at.set(event_target_value(&ev).parse().unwrap_or(last).min(last))
-                    />
-                </label>
-            })}
+        Some(file) => {
+            view! { <img class="pane strip" src=file alt=label style:object-position=position/> }
+                .into_any()
         }
-        .into_any(),
-    }
     }
 }

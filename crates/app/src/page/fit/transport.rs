@@ -1,6 +1,7 @@
 //! Run, step, reset, and how the fit stands in figures.
 
 use super::super::lab::{Gpu, lab};
+use crate::protocol::NoGpu;
 use leptos::prelude::*;
 use weightlab_lab::meter::{bytes_text, count_text, duration_text};
 
@@ -38,10 +39,13 @@ pub(super) fn Transport() -> impl IntoView {
         }
         match lab.gpu.get() {
             Gpu::Waiting => "Looking for a GPU …".to_owned(),
-            Gpu::Missing(_) => "No GPU: this is a recording.".to_owned(),
+            Gpu::Missing(NoGpu::NoWorker(_)) => "This is a recording.".to_owned(),
             Gpu::Lost { .. } => "The GPU went away.".to_owned(),
-            Gpu::Ready(_) => match lab.fit.started.get() {
+            gpu => match lab.fit.started.get() {
                 None => "Preparing …".to_owned(),
+                Some(_) if matches!(gpu, Gpu::Missing(_)) => {
+                    "On the processor, since there is no GPU.".to_owned()
+                }
                 Some(_) if frame().is_none_or(|frame| !frame.prepared) => {
                     "Compiling for this GPU …".to_owned()
                 }

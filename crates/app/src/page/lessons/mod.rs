@@ -134,8 +134,8 @@ pub(super) fn LessonPanel() -> impl IntoView {
                 {step.text.iter().map(|text| view! { <p>{*text}</p> }).collect_view()}
                 <Show when=missing>
                     <p class="note">
-                        "There is no GPU here (“No GPU” above says why), so nothing of this can run, whatever the text \
-                         asks you to press. Read along; where there is something to see, it was recorded earlier."
+                        "There is no GPU here (“No GPU” above says why). Fits run on the processor, slowly; nothing else can run, \
+                         whatever the text asks you to press: read along, and see what was recorded earlier."
                     </p>
                 </Show>
                 {move || step.recorded.filter(|_| missing()).map(figure)}
