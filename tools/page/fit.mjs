@@ -45,8 +45,14 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     const latency = (await page.evaluate(() => window.seen.startedAt)) - begin;
     await page.waitForFunction(() => document.querySelector('#step-count').textContent === '0');
     assert((await page.locator('#run').textContent()) === 'Run', 'it runs after a reset');
-    // Space is the bench's, whatever was clicked before: a button, or one that opened a dialog.
+    // Space is the bench's, whatever was clicked before: a button, also after other keys, or one that opened a dialog.
     await anew(page, () => page.locator('#reset').click());
+    await page.locator('#reset').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction(() => document.querySelector('#step-count').textContent === '1');
+    await page.keyboard.press('Space');
+    await page.locator('#run').getByText('Pause').waitFor();
+    await page.keyboard.press('Space');
     await page.locator('.device').click();
     await page.keyboard.press('Escape');
     await page.locator('#device').waitFor({ state: 'hidden' });
@@ -54,6 +60,12 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.locator('#run').getByText('Pause').waitFor();
     await page.keyboard.press('Space');
     await page.locator('#run').getByText('Run', { exact: true }).waitFor();
+    // Who goes to a button by Tab means the button.
+    await page.locator('#run').focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    assert((await page.evaluate(() => document.activeElement.id)) === 'reset', 'Tab leads elsewhere');
+    await anew(page, () => page.keyboard.press('Space'));
     const long = await page.evaluate(() => window.seen.long);
     assert(Math.max(0, ...long) < LONG_HERE, `long tasks: ${long} ms`);
     return (

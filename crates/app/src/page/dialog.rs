@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlDialogElement, HtmlElement};
+use web_sys::HtmlDialogElement;
 
 fn dialog(id: &str) -> Option<HtmlDialogElement> {
     document().get_element_by_id(id)?.dyn_into().ok()
@@ -10,13 +10,6 @@ fn dialog(id: &str) -> Option<HtmlDialogElement> {
 
 /// Shows a dialog that is in the page already.
 pub(super) fn show_dialog(id: &str) {
-    // A button that was pressed with the mouse does not get the keys back when the dialog closes: they are the bench's.
-    let button = document().active_element().and_then(|e| e.dyn_into::<HtmlElement>().ok());
-    let by_mouse = |button: &HtmlElement| !button.matches(":focus-visible").unwrap_or(true);
-    if let Some(button) = button.filter(by_mouse) {
-        // Any element can give the focus up.
-        let _blurred = button.blur();
-    }
     if let Some(dialog) = dialog(id).filter(|dialog| !dialog.open()) {
         // Fails only for elements that are not in the page.
         let _shown = dialog.show_modal();

@@ -5,21 +5,27 @@ use super::dialog;
 use super::fit::stage::{pan, unzoom, zoom};
 use super::lab::Lab;
 use crate::state::Bench;
-use leptos::ev::keydown;
+use leptos::ev::{keydown, pointerdown};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, KeyboardEvent};
 
 /// Listens as long as the page lives.
 pub(super) fn listen(lab: Lab) {
+    // Who pressed a button with the mouse means the bench with the next key, until Tab moves the focus.
+    let by_mouse = StoredValue::new(true);
+    let pointing = window_event_listener(pointerdown, move |_| by_mouse.set_value(true));
     let listening = window_event_listener(keydown, move |event| {
+        if event.key() == "Tab" {
+            by_mouse.set_value(false);
+        }
         if event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented() {
             return;
         }
         let key = event.key();
         let bench = lab.state.with_untracked(|state| state.bench);
         let (fitting, training) = (bench == Bench::Fit, bench == Bench::Classify);
-        if takes(&event, &key) {
+        if takes(&event, &key, by_mouse.get_value()) {
             return;
         }
         match key.as_str() {
@@ -36,7 +42,10 @@ pub(super) fn listen(lab: Lab) {
         }
         event.prevent_default();
     });
-    on_cleanup(move || listening.remove());
+    on_cleanup(move || {
+        pointing.remove();
+        listening.remove();
+    });
 }
 
 /// Moves or zooms what the Fit bench looks at, if the key is for that.
@@ -61,17 +70,13 @@ fn look(lab: Lab, event: &KeyboardEvent) -> bool {
 }
 
 /// Whether the element that has the focus needs the key itself, or a dialog is open.
-fn takes(event: &KeyboardEvent, key: &str) -> bool {
+fn takes(event: &KeyboardEvent, key: &str, by_mouse: bool) -> bool {
     if document().query_selector("dialog[open]").ok().flatten().is_some() {
         return true;
     }
     let Some(element) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else {
         return false;
     };
-    // For some milliseconds after a dialog is closed the focus is still in it.
-    if element.closest("dialog:not([open])").ok().flatten().is_some() {
-        return false;
-    }
     let kind = element.get_attribute("type").unwrap_or_default();
     match element.tag_name().as_str() {
         "TEXTAREA" | "SELECT" => true,
@@ -79,10 +84,7 @@ fn takes(event: &KeyboardEvent, key: &str) -> bool {
         "INPUT" if kind == "range" => key.starts_with("Arrow"),
         "INPUT" if kind == "checkbox" || kind == "radio" => key == " " || key.starts_with("Arrow"),
         "INPUT" => true,
-        // Who pressed one with the mouse means the bench with the next key.
-        "BUTTON" | "SUMMARY" | "A" => {
-            key == " " && element.matches(":focus-visible").unwrap_or(true)
-        }
+        "BUTTON" | "SUMMARY" | "A" => key == " " && !by_mouse,
         _ => false,
     }
 }
