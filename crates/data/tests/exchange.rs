@@ -2,16 +2,14 @@
 
 mod common;
 
-use common::{Killed, block, fixture, manifest, mlp, says, shard};
+use common::{Killed, PLAN, block, fixture, manifest, mlp, says, shard};
 use std::io::{Cursor, Write};
 use weightlab_data::{
-    ExchangeError, FileFormat, ImportOptions, MemStore, Plan, Shard, Store, Targets, Zoo,
-    export_file, export_zoos, import_files, import_zoos, write_torch_net,
+    ExchangeError, FileFormat, ImportOptions, MemStore, Shard, Store, Targets, Zoo, export_file,
+    export_zoos, import_files, import_zoos, write_torch_net,
 };
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-const PLAN: Plan = Plan { objects: [10, 15], views: 2, part: None };
 
 fn zoo() -> Zoo<MemStore> {
     let mut zoo = block(Zoo::create(MemStore::new(), manifest(PLAN, 4))).unwrap();

@@ -4,15 +4,13 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Killed, block, fixture, manifest, mlp, says, shard};
+use common::{Killed, PLAN, block, fixture, manifest, mlp, says, shard};
 use weightlab_data::{
-    ImportOptions, MemStore, Plan, Shard, Store, TorchError, Value, Zoo, ZooError,
-    export_safetensors, export_torch, import_safetensors, import_torch, is_unfinished_export,
-    read_torch, write_torch_net,
+    ImportOptions, MemStore, Shard, Store, TorchError, Value, Zoo, ZooError, export_safetensors,
+    export_torch, import_safetensors, import_torch, is_unfinished_export, read_torch,
+    write_torch_net,
 };
 use weightlab_nets::{Activation, Convention, Mlp};
-
-const PLAN: Plan = Plan { objects: [10, 15], views: 2, part: None };
 
 fn zoo(splits: Option<BTreeMap<String, Vec<[u32; 2]>>>) -> Zoo<MemStore> {
     let mut manifest = manifest(PLAN, 4);

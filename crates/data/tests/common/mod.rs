@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use weightlab_data::{MemStore, Plan, Shard, Store, StoreError, ZooManifest};
+use weightlab_data::{MemStore, Plan, Shard, Store, StoreError, Zoo, ZooManifest};
 use weightlab_nets::{Convention, Mlp};
 
 pub fn block<T>(future: impl Future<Output = T>) -> T {
@@ -59,6 +59,18 @@ pub fn grey_png(width: u32, height: u32) -> Vec<u8> {
 
 pub fn mlp() -> Mlp {
     Mlp::new(&[2, 3, 2, 1], Convention::Dwsnets).unwrap()
+}
+
+/// Ten networks.
+pub const PLAN: Plan = Plan { objects: [10, 15], views: 2, part: None };
+
+/// A zoo of those ten in shards of four, complete.
+pub fn zoo_in<S: Store + Clone>(store: &S) -> Zoo<S> {
+    let mut zoo = block(Zoo::create(store.clone(), manifest(PLAN, 4))).unwrap();
+    for (first, end) in [(0, 4), (4, 8), (8, 10)] {
+        block(zoo.append(&shard(&PLAN, &mlp(), first, end))).unwrap();
+    }
+    zoo
 }
 
 /// Networks `first..end` of a plan, with parameters that tell which they are.
