@@ -85,6 +85,8 @@ export default async function augment({ runner, site, browser, shot, violations 
     await page.keyboard.press('Escape');
     await page.locator('#lost').waitFor();
     await page.getByLabel('Operation 1').selectOption('siren-bias');
+    // What was done before is not shown as what that operation does.
+    assert((await text(page, '#max-change')) === '–' && (await text(page, '#sentence')) === 'The GPU went away.', 'old figures');
     await page.getByRole('button', { name: 'Resume' }).click();
     await done(page, 'siren-bias');
     assert(Number(await text(page, '#max-change')) < ROUNDING, 'it computes otherwise after that');

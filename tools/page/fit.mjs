@@ -182,6 +182,17 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await choose('testdata/photos/astronaut-64.png');
     await page.getByText('64 × 64 pixels').waitFor();
     assert((await pixels(page, 'figure:nth-child(1) canvas')).spread > 20, 'the picture is not shown');
+    // It is still there when Back leads to it.
+    await page.waitForFunction(() => location.hash.includes('pic=own'));
+    await page.getByRole('button', { name: 'Augment', exact: true }).click();
+    await page.waitForFunction(() => location.hash.includes('bench=augment'));
+    await page.goBack();
+    await page.getByText('64 × 64 pixels').waitFor();
+    assert((await page.locator('.notice').count()) === 0, 'Back complains, or notices of before are still there');
+    assert((await page.evaluate(() => location.hash)).includes('pic=own'), 'the own picture is gone');
+    await page.getByRole('button', { name: 'File', exact: true }).click();
+    await choose(['testdata/photos/camera-64.png', text]);
+    await page.getByText('None of the 2 files was taken.').waitFor();
 
     // Several become a set, and an IDX file is one.
     await anew(page, () => choose(['testdata/photos/astronaut-64.png', 'testdata/photos/camera-64.png']));
@@ -243,6 +254,16 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.waitForFunction(() => location.hash.includes('pic=own'));
     // A drawing is fitted at once.
     await atLeast(page, '#step-count', 20);
+  });
+
+  await runner.test('what is too large is refused, and the lab goes on', async (use) => {
+    const page = use(await open(browser, `${site.url}#hidden=256,256,256,256,256,256&many=64`));
+    await page.locator('.notice').getByText('The fit cannot begin: 64 networks of').waitFor({ timeout: 60_000 });
+    await page.getByText('It cannot be done as it is set.').waitFor();
+    await page.getByRole('button', { name: 'One', exact: true }).click();
+    await page.getByLabel('Neurons in each').selectOption('16');
+    await page.locator('#run:enabled').waitFor({ timeout: 60_000 });
+    await page.getByText(/^Needs .* of GPU memory\.$/).waitFor({ timeout: 60_000 });
   });
 
   await runner.test('a picture from the camera', async (use) => {

@@ -146,6 +146,10 @@ export default async function mix({ runner, site, browser, scratch, shot, violat
     const far = use(await open(browser, `${site.url}#bench=mix&pair=0,999999&t=2`));
     await far.locator('.notice').getByText('The address has “t=2”').waitFor();
     await done(far, [0, 179], 0.5);
+    await far.locator('.notice').getByText('“test” has 180 networks; the pair is another.').waitFor();
+    await far.waitForFunction(() => location.hash.includes('pair=0,179'));
+    await page.getByRole('button', { name: 'A network and itself' }).click();
+    await page.getByText('Both ends are the same network, and mixed with itself it stays what it is.').waitFor();
     return JSON.stringify(errors);
   });
 

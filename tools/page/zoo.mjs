@@ -41,6 +41,12 @@ export default async function zoo({ runner, site, browser, scratch, shot, violat
     return bytes.subarray(8 + Number(bytes.readBigUInt64LE()));
   };
   const choose = (page, files) => page.locator('#zoo-files').setInputFiles(files);
+  /** A double click asks and no more; the answer is another one. */
+  const remove = async (page, name) => {
+    await page.getByRole('button', { name: `Delete the zoo ${name}` }).dblclick();
+    await page.getByText(`Press once more to delete the zoo ${name}.`).waitFor({ state: 'attached' });
+    await page.getByRole('button', { name: `Really delete the zoo ${name}` }).click();
+  };
 
   await runner.test('the zoo that comes with the page', async (use) => {
     for (const [name, options] of [
@@ -108,9 +114,7 @@ export default async function zoo({ runner, site, browser, scratch, shot, violat
     saved.all = join(scratch, download.suggestedFilename());
     await download.saveAs(saved.all);
     for (const name of ['test (2)', 'test (3)', 'test (4)', 'test-torch']) {
-      const button = page.getByRole('button', { name: `Delete the zoo ${name}` });
-      await button.click();
-      await button.click();
+      await remove(page, name);
       await notice(page, `“${name}” is deleted.`);
     }
     await page.reload();
@@ -144,7 +148,7 @@ export default async function zoo({ runner, site, browser, scratch, shot, violat
     await choose(page, 'crates/data/tests/fixtures/net-2-3-2-1.pth');
     await notice(page, 'does not say under which convention');
     await what(page, '1 network of 2-3-2-1');
-    await page.getByRole('button', { name: 'Delete the zoo net-2-3-2-1' }).dblclick();
+    await remove(page, 'net-2-3-2-1');
     await notice(page, '“net-2-3-2-1” is deleted.');
   });
 
@@ -167,11 +171,10 @@ export default async function zoo({ runner, site, browser, scratch, shot, violat
     await other.evaluate(() => {
       navigator.locks.request('weightlab-zoo-test (2)', () => new Promise((done) => (window.letGo = done)));
     });
-    const button = page.getByRole('button', { name: 'Delete the zoo test (2)' });
-    await button.dblclick();
+    await remove(page, 'test (2)');
     await notice(page, 'Another tab is changing the zoo “test (2)”');
     await other.evaluate(() => window.letGo());
-    await button.dblclick();
+    await remove(page, 'test (2)');
     await notice(page, '“test (2)” is deleted.');
     // What is gone is said where it was open, at once, and the lab goes on.
     await notice(other, '“test (2)” was deleted or renamed in another tab.');

@@ -58,7 +58,7 @@ pub(super) fn follow(lab: Lab) {
         }
     });
     let listening = window_event_listener(leptos::ev::hashchange, move |_| {
-        let (state, problems) = State::from_fragment(&fragment());
+        let (state, problems) = State::in_tab(&fragment(), lab.fit.own.get_value());
         if lab.state.with_untracked(|now| *now == state) {
             return;
         }

@@ -49,7 +49,7 @@ impl Gpu {
 }
 
 /// Notices that are shown at a time; older ones make room.
-const MOST_NOTICES: usize = 5;
+const MOST_NOTICES: usize = 3;
 
 /// For how long good news are shown: long enough to read them twice.
 const GOOD_NEWS: Duration = Duration::from_secs(30);
@@ -208,6 +208,7 @@ impl Lab {
                                 recordings of it."
                     .to_owned()
             }
+            Gpu::Lost { .. } => "The GPU went away.".to_owned(),
             _ => coming.to_owned(),
         }
     }

@@ -83,7 +83,11 @@ fn App() -> impl IntoView {
                             aria-current=move || {
                                 (lab.state.with(|s| s.bench) == *bench).then_some("page")
                             }
-                            on:click=move |_| lab.state.update(|s| s.bench = *bench)
+                            on:click=move |_| {
+                                // What was said there is of no use here.
+                                lab.notices.set(Vec::new());
+                                lab.state.update(|s| s.bench = *bench);
+                            }
                         >
                             {bench.title()}
                         </button>

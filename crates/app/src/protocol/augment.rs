@@ -88,7 +88,7 @@ impl Tried {
         }
         if effect == Effect::PreservesFunction.name() {
             let off = if max > 0.0 {
-                format!("nowhere does it differ by more than {max:.0e}, which is rounding")
+                format!("nowhere does it differ by more than {}, which is rounding", at_most(max))
             } else {
                 "it is the same to the last bit".to_owned()
             };
@@ -105,8 +105,9 @@ impl Tried {
         if let Some(off) = checked {
             return format!(
                 "{moved}, and the picture moved with them. It is the old picture seen from another place: \
-                 asked at the moved points, the old network gives the same up to {off:.0e}. At one point, brightness \
-                 changed by up to {by}."
+                 asked at the moved points, the old network gives the same up to {}. At one point, brightness \
+                 changed by up to {by}.",
+                at_most(off)
             );
         }
         if effect == Effect::ActsOnInput.name() {
@@ -123,6 +124,13 @@ impl Tried {
              the same has to bear it, as it bears noise in an image."
         )
     }
+}
+
+/// One digit, rounded up: nothing is greater than what is said.
+fn at_most(x: f64) -> String {
+    let unit = 10f64.powf(x.log10().floor());
+    // A digit that comes out whole stays, whatever the division's rounding.
+    format!("{:.0e}", (x / unit - 1e-9).ceil() * unit)
 }
 
 /// A share for people.
@@ -165,6 +173,12 @@ mod tests {
             kept.starts_with("All 9 numbers changed, and the picture did not: nowhere"),
             "{kept}"
         );
+        assert!(kept.contains("more than 3e-7"), "{kept}");
+        for (max, expected) in [(1.3e-6, "than 2e-6"), (8.3e-7, "than 9e-7"), (9.7e-7, "than 1e-6")]
+        {
+            let kept = said(Effect::PreservesFunction, max, None, 9);
+            assert!(kept.contains(expected), "{max}: {kept}");
+        }
         assert!(said(Effect::PreservesFunction, 0.0, None, 9).contains("the last bit"));
         let moved = said(Effect::ActsOnInput, 0.7, Some(2e-6), 4);
         assert!(

@@ -134,7 +134,8 @@ impl At {
             Some(self.points.get(at + 1)?.mse_blend)
         };
         if self.which.pair[0] == self.which.pair[1] {
-            return "Both are the same network. Choose another one for an end of the line."
+            return "Both ends are the same network, and mixed with itself it stays what it is. Shuffled, it is still the same \
+                    function, but the mixture is not (“random”); matching puts the neurons back (“aligned”)."
                 .to_owned();
         }
         let (Some(direct), Some(aligned)) = (error(Mix::Direct), error(Mix::Aligned)) else {

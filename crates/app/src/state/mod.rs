@@ -260,6 +260,11 @@ impl State {
 
     /// From the fragment of an address, with or without its `#`, and a sentence for each thing wrong with it.
     pub fn from_fragment(fragment: &str) -> (State, Vec<String>) {
+        State::in_tab(fragment, false)
+    }
+
+    /// As [`State::from_fragment`], in a tab that may have a picture of the user's `own`.
+    pub fn in_tab(fragment: &str, own: bool) -> (State, Vec<String>) {
         let mut reader = Reader::new(fragment.trim_start_matches('#'));
         let mut state = State::default();
         state.fields(&mut reader);
@@ -272,7 +277,7 @@ impl State {
                     .to_owned(),
             );
         }
-        if state.fit.picture == Picture::Own {
+        if state.fit.picture == Picture::Own && !own {
             state.fit.picture = Picture::default();
             reader.problem(
                 "This address is of an own picture, which is only in the tab that it was made in; \

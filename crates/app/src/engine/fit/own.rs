@@ -69,7 +69,11 @@ pub(super) async fn read(name: &str, parts: &Array) -> Result<(ImageSet, Option<
     }
     let mut bitmaps = Vec::new();
     for (name, bytes, file) in &files {
-        bitmaps.push((name.clone(), decode(name, bytes, file).await?));
+        let bitmap = decode(name, bytes, file).await.map_err(|what| match files.len() {
+            1 => what,
+            all => format!("{what} None of the {all} files was taken."),
+        })?;
+        bitmaps.push((name.clone(), bitmap));
     }
     let pictures = squares(bitmaps)?;
     let note = left_out(parts.length() as usize, pictures.len());

@@ -14,8 +14,8 @@ use wasm_bindgen::JsCast;
 use web_time::{Duration, Instant};
 use weightlab_data::{ImageSet, MemStore, SourceOptions, Zoo};
 use weightlab_lab::fit::FitCheckpoint;
-use weightlab_lab::message::{Finished, Metric, Progress};
-use weightlab_lab::meter::{self, Meter};
+use weightlab_lab::message::{Failed, Finished, Metric, Progress};
+use weightlab_lab::meter::{self, Meter, networks_text};
 use weightlab_lab::{FitJob, LabError, Message, builtin};
 use weightlab_nets::Device;
 
@@ -26,6 +26,9 @@ const CHECKPOINT: Duration = Duration::from_secs(2);
 
 /// Steps at the beginning that are done few at a time.
 const EARLY: u32 = 100;
+
+/// Most numbers that the networks of a fit may have together: with every frame all of them come from the device.
+const MOST_NUMBERS: u64 = 20_000_000;
 
 /// One fit.
 pub(super) struct Session {
@@ -118,6 +121,13 @@ impl Session {
         port.reply_with(&protocol::Reply::Fit(Reply::Target(target)), &[rgba]);
     }
 
+    /// Networks of the whole fit.
+    fn nets(&self) -> u64 {
+        let options = self.spec.options();
+        let images = (self.images.len() as u64).min(options.limit.unwrap_or(u64::MAX));
+        images * u64::from(options.views)
+    }
+
     /// Begins on this device, or goes on there if another was lost.
     pub(super) async fn take_device(
         &mut self,
@@ -133,6 +143,18 @@ impl Session {
             return Ok(());
         }
         let mlp = self.spec.mlp(self.images.channels).map_err(LabError::from)?;
+        let (nets, each) = (self.nets(), mlp.param_count() as u64);
+        if nets * each > MOST_NUMBERS {
+            return Err(Trouble(Failed {
+                what: format!(
+                    "{} of {each} numbers are more than the page can show at once, which is {} million: take fewer networks, or \
+                     fewer or narrower layers",
+                    networks_text(nets),
+                    MOST_NUMBERS / 1_000_000
+                ),
+                hint: String::new(),
+            }));
+        }
         let store = MemStore::new();
         let mut job =
             FitJob::new(device, self.images.clone(), &mlp, self.spec.options(), store).await?;

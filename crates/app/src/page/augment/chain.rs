@@ -81,10 +81,9 @@ fn row_of(lab: Lab, place: usize, name: &'static str) -> AnyView {
     let parameters = about.map_or(&[][..], |known| known.parameters);
     let effect = move || op(lab, place).map_or("", |op| op.effect().name());
     let drawn = move || {
-        lab.augment.tried.with(|tried| {
-            let draw = tried.as_ref()?.draws.get(place)?;
-            (!draw.is_empty()).then(|| format!("This draw: {draw}."))
-        })
+        let tried = lab.tried()?;
+        let draw = tried.draws.get(place)?;
+        (!draw.is_empty()).then(|| format!("This draw: {draw}."))
     };
     view! {
         <li>

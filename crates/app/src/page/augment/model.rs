@@ -47,6 +47,19 @@ impl AugmentModel {
 }
 
 impl Lab {
+    /// What was done to the network, unless that were other operations than those that are asked for. Of the same
+    /// operations the values may lag a little behind a slider.
+    pub(super) fn tried(self) -> Option<Arc<Tried>> {
+        let kind = |op: &str| op.split(':').next().map(str::to_owned);
+        let tried = self.augment.tried.get()?;
+        let now = self.state.with(|state| {
+            let ops = &state.augment.ops;
+            ops.len() == tried.wish.ops.len()
+                && ops.iter().zip(&tried.wish.ops).all(|(a, b)| kind(&a.to_string()) == kind(b))
+        });
+        now.then_some(tried)
+    }
+
     /// Keeps the worker doing what the state says, while the bench is looked at.
     pub(in crate::page) fn start_augment(self) {
         let wish = Memo::new(move |_| {

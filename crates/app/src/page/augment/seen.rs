@@ -21,7 +21,7 @@ fn figure(x: Option<f64>) -> String {
 #[component]
 pub(super) fn Seen() -> impl IntoView {
     let lab = lab();
-    let tried = lab.augment.tried;
+    let tried = Signal::derive(move || lab.tried());
     let shows = move |part| lab.state.with(|state| !state.hides(part));
     let sentence = move || {
         lab.augment
@@ -119,7 +119,7 @@ pub(super) fn Seen() -> impl IntoView {
                     <thead>
                         <tr>
                             <th scope="col">"operation"</th>
-                            <th scope="col">"effect"</th>
+                            <th scope="col" class="words">"effect"</th>
                             <th scope="col">"max |f − f′|"</th>
                             <th scope="col">"max |f(g x) − f′(x)|"</th>
                         </tr>

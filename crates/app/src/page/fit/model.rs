@@ -29,6 +29,8 @@ pub(in crate::page) struct FitModel {
     pub started: RwSignal<Option<Started>>,
     /// What it came to, once it is over.
     pub finished: RwSignal<Option<Finished>>,
+    /// Whether it could not begin or go on.
+    pub failed: RwSignal<bool>,
     /// Whether its networks are on the shelf of zoos, or on their way.
     pub kept: RwSignal<bool>,
     /// What the networks are to become.
@@ -43,6 +45,8 @@ pub(in crate::page) struct FitModel {
     pub target_pixels: RwSignal<Option<JsValue>, LocalStorage>,
     /// Pixels on the screen that drawings are made for, and what is pointed at.
     pub look: RwSignal<Look>,
+    /// Whether the worker has a picture of the user's.
+    pub own: StoredValue<bool>,
     run: RwSignal<u32>,
     /// Whether to go on after a lost GPU.
     was_going: RwSignal<bool>,
@@ -55,6 +59,7 @@ impl FitModel {
             going: RwSignal::new(state.run && state.bench == Bench::Fit),
             started: RwSignal::new(None),
             finished: RwSignal::new(None),
+            failed: RwSignal::new(false),
             kept: RwSignal::new(false),
             target: RwSignal::new(None),
             frame: RwSignal::new(None),
@@ -62,6 +67,7 @@ impl FitModel {
             drawings: RwSignal::new_local(HashMap::new()),
             target_pixels: RwSignal::new_local(None),
             look: RwSignal::new(Look::new(&state.view)),
+            own: StoredValue::new(false),
             run: RwSignal::new(0),
             was_going: RwSignal::new(false),
         }
@@ -100,6 +106,7 @@ impl Lab {
         self.fit.run.update(|run| *run += 1);
         self.fit.started.set(None);
         self.fit.finished.set(None);
+        self.fit.failed.set(false);
         self.fit.kept.set(false);
         self.fit.frame.set(None);
         self.fit.curve.set(Vec::new());
@@ -270,7 +277,9 @@ impl Lab {
     /// The GPU is gone, and with it what was done since `kept`.
     pub(in crate::page) fn suspend_fit(self, kept: Option<u32>) {
         if let (Some(step), Some(frame)) = (kept, self.fit.frame.get_untracked()) {
-            self.fit.frame.set(Some(Arc::new(Frame { step, ..(*frame).clone() })));
+            // Its quality then is not known, and the next device has to be prepared.
+            let frame = Frame { step, db: None, prepared: false, ..(*frame).clone() };
+            self.fit.frame.set(Some(Arc::new(frame)));
         }
         let going = self.fit.going.get_untracked();
         self.fit.was_going.update(|was| *was |= going);
@@ -315,10 +324,18 @@ impl Lab {
             }
             Reply::Failed { run, failed } if current(run) => {
                 fit.going.set(false);
-                self.tell(true, format!("The fit stopped: {}.", failed.what));
+                fit.started.set(None);
+                fit.failed.set(true);
+                let what = if fit.frame.with_untracked(Option::is_some) {
+                    "stopped"
+                } else {
+                    "cannot begin"
+                };
+                self.tell(true, format!("The fit {what}: {}.", failed.what));
             }
             Reply::OwnReady { count, note } => {
                 note.into_iter().for_each(|note| self.tell(false, note));
+                fit.own.set_value(true);
                 // Also if the picture before was the user's own: it is another one.
                 self.state.update(|state| {
                     state.fit.picture = Picture::Own;

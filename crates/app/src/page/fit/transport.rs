@@ -37,6 +37,9 @@ pub(super) fn Transport() -> impl IntoView {
                 "Done: all steps are used up.".to_owned()
             };
         }
+        if lab.fit.failed.get() {
+            return "It cannot be done as it is set.".to_owned();
+        }
         match lab.gpu.get() {
             Gpu::Waiting => "Looking for a GPU …".to_owned(),
             Gpu::Missing(NoGpu::NoWorker(_)) => "This is a recording.".to_owned(),

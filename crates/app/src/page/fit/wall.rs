@@ -51,10 +51,10 @@ pub(super) fn Wall() -> impl IntoView {
     let chosen = move || {
         let net = lab.state.with(|state| state.view.net);
         let db = lab.fit.frame.with(|frame| {
-            // What is looked at has the newer figure.
-            frame.as_ref().and_then(|frame| {
-                frame.db.or_else(|| frame.each.get(net as usize).copied().flatten())
-            })
+            // Of the same step as the range above.
+            frame
+                .as_ref()
+                .and_then(|frame| frame.each.get(net as usize).copied().flatten().or(frame.db))
         });
         match db {
             Some(db) => {

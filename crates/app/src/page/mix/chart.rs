@@ -76,7 +76,9 @@ pub(super) fn Chart() -> impl IntoView {
                 class: "",
             }
         };
-        (0..=count).map(tick).collect::<Vec<_>>()
+        // Nothing is known of a scale while there is nothing on it.
+        let known = strips.with(|strips| !strips.is_empty());
+        (0..=count).filter(|_| known).map(tick).collect::<Vec<_>>()
     };
     let here = move || lab.state.with(|state| 100.0 * state.mix.t);
     let said = move || {

@@ -98,7 +98,7 @@ impl MixModel {
 
 impl Lab {
     /// The two networks, as far as the zoo has them: two, if two were meant and there are so many.
-    pub(super) fn pair(self) -> [u32; 2] {
+    pub(in crate::page) fn pair(self) -> [u32; 2] {
         let nets = self.zoo.opened.with(|o| o.as_ref().map_or(u32::MAX, |o| o.nets.len() as u32));
         let last = nets.saturating_sub(1);
         let meant = self.state.with(|state| state.mix.pair);

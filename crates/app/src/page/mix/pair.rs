@@ -75,6 +75,11 @@ pub(super) fn PairControls() -> impl IntoView {
                 >
                     "Shuffle anew"
                 </button>
+                <p class="note" id="shuffle">
+                    {move || lab.state.with(|state| {
+                        format!("Now as by weightlab path --seed {}.", state.mix.seed)
+                    })}
+                </p>
                 <p class="note">
                     "Orange marks the network that your next click sets, blue the other. Shuffling changes what “random” \
                      does, and in which order matching visits the layers."

@@ -166,19 +166,23 @@ impl Lab {
                 // Another may be wanted by now.
                 if self.state.with_untracked(|state| state.zoo == opened.name) {
                     let last = opened.nets.len().saturating_sub(1) as u32;
-                    if self.state.with_untracked(|state| state.net > last) {
-                        self.tell(
-                            false,
-                            format!(
-                                "“{}” has {} networks; this is the last.",
-                                opened.name,
-                                last + 1
-                            ),
-                        );
-                        self.state.update(|state| state.net = last);
+                    let (of, pair) = self.state.with_untracked(|state| {
+                        (state.net > last, state.mix.pair.iter().any(|&net| net > last))
+                    });
+                    if of || pair {
+                        let which = if of { "this is the last" } else { "the pair is another" };
+                        let what = format!("“{}” has {} networks; {which}.", opened.name, last + 1);
+                        self.tell(false, what);
                     }
                     self.zoo.pixels.set(Some(parts.get(0)));
                     self.zoo.opened.set(Some(Arc::new(opened)));
+                    if of || pair {
+                        let there = untrack(|| self.pair());
+                        self.state.update(|state| {
+                            state.net = state.net.min(last);
+                            state.mix.pair = there;
+                        });
+                    }
                 }
             }
             Reply::Missing { name, what } => {

@@ -4,7 +4,7 @@ use crate::page::lab::lab;
 use crate::protocol::zoo::{Entry, Format};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{DragEvent, HtmlInputElement};
+use web_sys::{DragEvent, HtmlInputElement, MouseEvent};
 use weightlab_lab::meter::{bytes_text, networks_text};
 
 /// What a zoo can be handed out as, and who reads it.
@@ -130,11 +130,17 @@ fn Row(entry: Entry) -> impl IntoView {
     } else {
         format!("{}, {}", entry.title, bytes_text(entry.bytes))
     };
-    let delete = move |_| {
+    let delete = move |event: MouseEvent| {
+        // The second click of a double one was not meant as an answer.
+        if event.detail() > 1 {
+            return;
+        }
         if asked.get_untracked() {
+            asked.set(false);
             lab.delete_zoo(name.get_value());
         } else {
             asked.set(true);
+            lab.said.set(format!("Press once more to delete the zoo {}.", name.get_value()));
         }
     };
     let rename = move |_| {
@@ -169,7 +175,10 @@ fn Row(entry: Entry) -> impl IntoView {
                 <button
                     type="button"
                     class="quiet"
-                    aria-label=format!("Delete the zoo {}", entry.name)
+                    aria-label=move || {
+                        let really = if asked.get() { "Really delete" } else { "Delete" };
+                        name.with_value(|name| format!("{really} the zoo {name}"))
+                    }
                     on:click=delete
                     on:blur=move |_| asked.set(false)
                 >
