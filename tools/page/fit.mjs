@@ -257,7 +257,7 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
   });
 
   await runner.test('what is too large is refused, and the lab goes on', async (use) => {
-    const page = use(await open(browser, `${site.url}#hidden=256,256,256,256,256,256&many=64`));
+    const page = use(await open(browser, `${site.url}#hidden=256,256,256,256,256,256&nets=64`));
     await page.locator('.notice').getByText('The fit cannot begin: 64 networks of').waitFor({ timeout: 60_000 });
     await page.getByText('It cannot be done as it is set.').waitFor();
     await page.getByRole('button', { name: 'One', exact: true }).click();

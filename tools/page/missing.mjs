@@ -50,7 +50,7 @@ export default async function missing({ runner, site, browser, scratch, shot, vi
   });
 
   await runner.test('without WebGPU many networks are fitted and kept, and networks without pictures drawn', async (use) => {
-    const page = use(await open(browser, `${site.url}#many=6&hidden=16,16&steps=400&until=none`));
+    const page = use(await open(browser, `${site.url}#nets=6&hidden=16,16&steps=400&until=none`));
     await page.locator('#run:enabled').click();
     await page.waitForFunction(() => Number(document.querySelector('#step-count').textContent) > 20);
     // To look for a GPU again costs nothing of the fit.
