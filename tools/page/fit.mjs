@@ -263,6 +263,7 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.getByRole('button', { name: 'One', exact: true }).click();
     await page.getByLabel('Neurons in each').selectOption('16');
     await page.locator('#run:enabled').waitFor({ timeout: 60_000 });
+    assert((await page.locator('.notice').count()) === 0, 'the refusal stays where it is no longer true');
     await page.getByText(/^Needs .* of GPU memory\.$/).waitFor({ timeout: 60_000 });
   });
 
@@ -337,6 +338,12 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
     await page.getByRole('button', { name: 'Resume' }).click();
     await atLeast(page, '#step-count', kept + 20);
     await page.keyboard.press('Space');
+    // Who listens hears where it stopped, and the curve goes on from what was kept.
+    await page.waitForFunction(() => !window.seen.frame.running);
+    const stopped = await step(page);
+    await page.waitForFunction((n) => document.querySelector('.unseen[role=status]').textContent.startsWith(`Paused: step ${n},`), stopped);
+    const steps = (await table(page, '.chart')).slice(2).map((row) => Number.parseInt(row, 10));
+    assert(steps.every((n, i) => i === 0 || n > steps[i - 1]), `the curve goes back: ${steps}`);
 
     await page.locator('.device').click();
     await page.getByRole('button', { name: 'Check my GPU' }).click();

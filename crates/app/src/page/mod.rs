@@ -150,7 +150,9 @@ fn Notices() -> impl IntoView {
                             "This happens when its driver restarts, when another program takes all of its \
                              memory, or when a laptop wakes up. "
                             {match step {
-                                Some(step) => format!("Your fit is kept as it was at step {step}."),
+                                Some(step) => format!(
+                                    "Your fit is kept as it was at step {step}, some seconds ago at most."
+                                ),
                                 None if training.is_some() => String::new(),
                                 None => "Nothing was under way.".to_owned(),
                             }} " "

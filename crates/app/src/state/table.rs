@@ -177,7 +177,7 @@ impl Reader {
     /// From `key=value&key=value`.
     pub fn new(text: &str) -> Reader {
         let mut reader = Reader { pairs: Vec::new(), problems: Vec::new() };
-        for pair in text.split('&').filter(|p| !p.is_empty()) {
+        for pair in text.split('&').filter(|p| !p.trim_start_matches('=').is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             reader.pairs.push((decode(key), decode(value), false));
         }

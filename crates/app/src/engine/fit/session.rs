@@ -139,6 +139,12 @@ impl Session {
         self.prepared = false;
         if let Some(job) = &mut self.job {
             job.resume_on(device, self.saved.as_ref())?;
+            if !self.over {
+                // What came after what was kept is gone.
+                let step = job.steps_now().unwrap_or(0);
+                self.standing =
+                    Standing { step, seconds: self.standing.seconds, ..Standing::default() };
+            }
             tell(port, Reply::Started { run: self.run, started: job.started() });
             return Ok(());
         }
@@ -234,12 +240,12 @@ impl Session {
             let begun = Instant::now();
             self.advance(look, port).await?;
             self.prepared = true;
-            self.standing.seconds += begun.elapsed().as_secs_f64();
             self.save().await?;
             if look.slow && self.gait == Gait::Running && self.is_even() {
                 let rest = SLOW.saturating_sub(begun.elapsed());
                 web::sleep(rest.as_millis() as i32).await;
             }
+            self.standing.seconds += begun.elapsed().as_secs_f64();
         }
         let moving = self.gait != Gait::Paused && !self.over;
         if self.stale && (!moving || self.camera.is_due()) {

@@ -17,6 +17,9 @@ use weightlab_lab::message::{Finished, Started};
 /// Points of the curve that are kept; beyond that every other one goes.
 const MOST_POINTS: usize = 800;
 
+/// How a notice begins that no longer holds once another fit has begun.
+const REFUSED: &str = "The fit cannot begin";
+
 /// A drawing and its pixels: RGBA.
 pub(in crate::page) type Pixels = (Drawing, JsValue);
 
@@ -47,6 +50,8 @@ pub(in crate::page) struct FitModel {
     pub look: RwSignal<Look>,
     /// Whether the worker has a picture of the user's.
     pub own: StoredValue<bool>,
+    /// Whether a screen reader is to be told where it came to a stop.
+    pausing: StoredValue<bool>,
     run: RwSignal<u32>,
     /// Whether to go on after a lost GPU.
     was_going: RwSignal<bool>,
@@ -68,6 +73,7 @@ impl FitModel {
             target_pixels: RwSignal::new_local(None),
             look: RwSignal::new(Look::new(&state.view)),
             own: StoredValue::new(false),
+            pausing: StoredValue::new(false),
             run: RwSignal::new(0),
             was_going: RwSignal::new(false),
         }
@@ -110,6 +116,12 @@ impl Lab {
         self.fit.kept.set(false);
         self.fit.frame.set(None);
         self.fit.curve.set(Vec::new());
+        self.fit.pausing.set_value(false);
+        // What was said is of the fit before, and so is what was kept of it.
+        self.said.set(String::new());
+        if let Gpu::Lost { why, training, .. } = self.gpu.get_untracked() {
+            self.gpu.set(Gpu::Lost { why, step: None, training });
+        }
         let (run, spec) =
             (self.fit.run.get_untracked(), self.state.with_untracked(|s| s.fit.clone()));
         self.send_fit(Request::Fit { run, spec });
@@ -152,8 +164,8 @@ impl Lab {
 
     fn pause(self) {
         self.fit.going.set(false);
+        self.fit.pausing.set_value(true);
         self.send_fit(Request::Pause);
-        self.say_standing("Paused");
     }
 
     /// One update of every network.
@@ -280,6 +292,7 @@ impl Lab {
             // Its quality then is not known, and the next device has to be prepared.
             let frame = Frame { step, db: None, prepared: false, ..(*frame).clone() };
             self.fit.frame.set(Some(Arc::new(frame)));
+            self.fit.curve.update(|curve| curve.retain(|point| point.step <= step));
         }
         let going = self.fit.going.get_untracked();
         self.fit.was_going.update(|was| *was |= going);
@@ -298,6 +311,7 @@ impl Lab {
             Reply::Started { run, started } if current(run) => {
                 self.note(format!("Fit: {}", started.kernel));
                 fit.started.set(Some(started));
+                self.notices.update(|all| all.retain(|notice| !notice.text.starts_with(REFUSED)));
                 if fit.going.get_untracked() {
                     self.send_fit(Request::Run);
                 }
@@ -326,12 +340,9 @@ impl Lab {
                 fit.going.set(false);
                 fit.started.set(None);
                 fit.failed.set(true);
-                let what = if fit.frame.with_untracked(Option::is_some) {
-                    "stopped"
-                } else {
-                    "cannot begin"
-                };
-                self.tell(true, format!("The fit {what}: {}.", failed.what));
+                let begun = fit.frame.with_untracked(Option::is_some);
+                let what = if begun { "The fit stopped" } else { REFUSED };
+                self.tell(true, format!("{what}: {}.", failed.what));
             }
             Reply::OwnReady { count, note } => {
                 note.into_iter().for_each(|note| self.tell(false, note));
@@ -394,6 +405,11 @@ impl Lab {
                 }
             });
         }
+        let still = !frame.running;
         self.fit.frame.set(Some(Arc::new(frame)));
+        if still && self.fit.pausing.get_value() {
+            self.fit.pausing.set_value(false);
+            self.say_standing("Paused");
+        }
     }
 }

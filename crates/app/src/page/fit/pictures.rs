@@ -50,7 +50,8 @@ const CLOTHES_ABOUT: &str = "Clothes of Fashion-MNIST, 28 × 28 pixels. Collecti
 #[component]
 pub(super) fn Pictures() -> impl IntoView {
     let lab = lab();
-    let source = RwSignal::new(Source::BuiltIn);
+    let own = lab.state.with_untracked(|state| state.fit.picture == Picture::Own);
+    let source = RwSignal::new(if own { Source::File } else { Source::BuiltIn });
     let take = move |files: Option<FileList>| {
         if let Some(files) = files.filter(|files| files.length() > 0) {
             source.set(Source::File);

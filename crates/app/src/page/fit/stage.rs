@@ -64,7 +64,9 @@ pub(super) fn Stage() -> impl IntoView {
             </figure>
             <Show when=difference>
                 <figure>
-                    <DifferenceCanvas/>
+                    <Show when=live fallback=|| view! { <div class="pane empty"></div> }>
+                        <DifferenceCanvas/>
+                    </Show>
                     <figcaption>
                         <strong>"Difference"</strong>
                         <span class="legend">
