@@ -385,7 +385,7 @@ fn plan_on(
 fn computed_on(device: &Device, plan: &FitPlan) -> ComputedOn {
     let (backend, driver) = match device {
         Device::Gpu(gpu) => (gpu.report().backend.clone(), gpu.report().driver.clone()),
-        Device::Host => ("none".to_owned(), String::new()),
+        Device::Host => ("no GPU".to_owned(), "plain f32".to_owned()),
     };
     let adapter = device.name().to_owned();
     ComputedOn { adapter, backend, driver, kernel: plan.arithmetic.clone() }

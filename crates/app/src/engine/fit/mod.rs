@@ -9,12 +9,10 @@ use super::port::Port;
 use crate::protocol::fit::{Look, Reply, Request};
 use crate::protocol::{self};
 use crate::state::{FitSpec, FitView};
-use crate::web;
 use js_sys::Array;
 use session::Session;
 use weightlab_data::ImageSet;
 use weightlab_lab::message::Failed;
-use weightlab_nets::Device;
 
 /// The desk.
 pub(super) struct FitDesk {
@@ -125,10 +123,6 @@ impl Desk for FitDesk {
             session.take_device(device, &self.look, port).await?;
             self.placed = true;
             return Ok(true);
-        }
-        if matches!(device, Device::Host) {
-            // To wait for a GPU lets wishes come in, and the processor never makes one wait.
-            web::sleep(0).await;
         }
         session.work(device, &self.look, port).await
     }

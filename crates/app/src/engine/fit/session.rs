@@ -66,7 +66,7 @@ struct Standing {
     each: Vec<Option<f32>>,
     progress: Option<Progress>,
     step: u32,
-    /// Seconds of work: pauses do not count.
+    /// Seconds that it ran, drawing included: pauses do not count.
     seconds: f64,
     meter: Meter,
 }
@@ -238,6 +238,10 @@ impl Session {
         let moving = self.gait != Gait::Paused && !self.over;
         if moving {
             let begun = Instant::now();
+            if matches!(device, Device::Host) {
+                // To wait for a GPU lets wishes come in, and the processor never makes one wait.
+                web::sleep(0).await;
+            }
             self.advance(look, port).await?;
             self.prepared = true;
             self.save().await?;
@@ -249,7 +253,11 @@ impl Session {
         }
         let moving = self.gait != Gait::Paused && !self.over;
         if self.stale && (!moving || self.camera.is_due()) {
+            let begun = Instant::now();
             self.frame(device, look, port).await?;
+            if moving {
+                self.standing.seconds += begun.elapsed().as_secs_f64();
+            }
             if let Some(finished) = self.finished.take() {
                 tell(port, Reply::Finished { run: self.run, finished });
             }

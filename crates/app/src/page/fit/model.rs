@@ -292,7 +292,7 @@ impl Lab {
             // Its quality then is not known, and the next device has to be prepared.
             let frame = Frame { step, db: None, prepared: false, ..(*frame).clone() };
             self.fit.frame.set(Some(Arc::new(frame)));
-            self.fit.curve.update(|curve| curve.retain(|point| point.step <= step));
+            self.cut_curve(step + 1);
         }
         let going = self.fit.going.get_untracked();
         self.fit.was_going.update(|was| *was |= going);
@@ -379,6 +379,11 @@ impl Lab {
         }
     }
 
+    /// Forgets the curve from this step on: a fit that changed its device goes on from what was kept.
+    fn cut_curve(self, step: u32) {
+        self.fit.curve.update(|curve| curve.retain(|point| point.step < step));
+    }
+
     fn take_frame(self, frame: Frame, parts: &Array) {
         self.fit.drawings.update(|drawings| {
             let large = [DrawingKind::Net, DrawingKind::NetPixels];
@@ -392,7 +397,8 @@ impl Lab {
                 drawings.insert(drawing.kind, (*drawing, part));
             }
         });
-        if !frame.points.is_empty() {
+        if let Some(first) = frame.points.first() {
+            self.cut_curve(first.step);
             self.fit.curve.update(|curve| {
                 curve.extend(&frame.points);
                 if curve.len() > MOST_POINTS {
