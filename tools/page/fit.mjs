@@ -98,8 +98,6 @@ export default async function fit({ runner, site, browser, scratch, shot, violat
         await page.waitForTimeout(300);
         assert((await clear()) === 0, `${await clear()} pixels of the target are missing`);
       }
-      // The address is written 400 ms after a change; a Back in that very moment may be lost.
-      await page.waitForTimeout(700);
     }
     // What runs goes on, wherever one looks.
     const before = await step(page);

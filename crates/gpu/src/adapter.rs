@@ -43,6 +43,8 @@ pub struct OpenOptions {
     pub poison: bool,
     /// Let kernels be chosen as for a GPU also on a software renderer, to test what runs there.
     pub as_gpu: bool,
+    /// On a software renderer, run the native twins of kernels that have one: see [`Gpu::runs_twins`].
+    pub twins: bool,
 }
 
 fn instance() -> wgpu::Instance {
@@ -203,6 +205,7 @@ impl Gpu {
                 report,
                 poison: options.poison,
                 as_gpu: options.as_gpu,
+                twins: options.twins,
                 errors,
                 pipelines: Mutex::default(),
                 uniforms: Mutex::new(uniforms),

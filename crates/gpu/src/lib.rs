@@ -92,6 +92,7 @@ struct Inner {
     report: AdapterReport,
     poison: bool,
     as_gpu: bool,
+    twins: bool,
     errors: error::ErrorSlot,
     pipelines: Mutex<HashMap<pipeline::Key, Arc<Pipeline>>>,
     uniforms: Mutex<wgpu::Buffer>,
@@ -114,6 +115,12 @@ impl Gpu {
     /// Whether the adapter is a software renderer on the CPU, so that kernels are chosen for one.
     pub fn is_cpu(&self) -> bool {
         self.inner.report.device_type == "cpu" && !self.inner.as_gpu
+    }
+
+    /// Whether kernels that have a native twin are better done by it: the device is this processor, in a driver that takes some
+    /// hundred cycles to load eight numbers.
+    pub fn runs_twins(&self) -> bool {
+        cfg!(not(target_arch = "wasm32")) && self.inner.twins && self.is_cpu()
     }
 
     /// A zeroed storage buffer of `bytes` (rounded up to 16; at least 16).

@@ -3,7 +3,7 @@
 use bytemuck::NoUninit;
 use std::collections::BTreeMap;
 use weightlab_kernels::Shader;
-use weightlab_tensor::{Graph, KernelCall, Var};
+use weightlab_tensor::{Graph, KernelCall, Twin, Var};
 
 /// A buffer of 32-bit words that the calls of a model use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -183,8 +183,19 @@ pub(crate) fn add_to(graph: &mut Graph, temps: &[TempSpec], list: &[Call], bound
             uniform: &call.uniform,
             operands: &operands,
             groups,
+            twin: twin(call.shader),
         });
     }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn twin(shader: &'static Shader) -> Option<Twin> {
+    crate::twins::of(shader)
+}
+
+#[cfg(target_arch = "wasm32")]
+fn twin(_: &'static Shader) -> Option<Twin> {
+    None
 }
 
 /// Workgroups of 64 for `count` threads.

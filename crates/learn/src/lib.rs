@@ -5,6 +5,8 @@ pub mod dws;
 pub mod network;
 pub mod plain;
 pub mod train;
+#[cfg(not(target_arch = "wasm32"))]
+mod twins;
 pub mod variants;
 
 pub use dws::{DwsConfig, DwsError};

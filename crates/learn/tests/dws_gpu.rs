@@ -3,7 +3,7 @@
 mod common;
 
 use common::runner::Runner;
-use common::{Golden, Lcg, gpu};
+use common::{Golden, Lcg, gpu, gpu_with_twins};
 use weightlab_learn::DwsConfig;
 use weightlab_learn::calls::{Kind, Temp};
 use weightlab_learn::dws::reference::{Mode, Model, State};
@@ -25,8 +25,27 @@ fn nets(state: &State) -> Vec<f32> {
     out
 }
 
+/// Who computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Side {
+    Kernels(Kind),
+    Twins,
+}
+
+impl Side {
+    const ALL: [Side; 3] = [Side::Kernels(Kind::Gpu), Side::Kernels(Kind::Software), Side::Twins];
+
+    fn kind(self) -> Kind {
+        match self {
+            Side::Kernels(kind) => kind,
+            Side::Twins => Kind::Software,
+        }
+    }
+}
+
 /// A runner with the model's numbers.
 fn runner(
+    side: Side,
     model: &Model,
     dws: &Dws,
     wanted: Wanted,
@@ -34,7 +53,8 @@ fn runner(
 ) -> Runner {
     let values = |name: &str| model.values[name].iter().map(|&x| x as f32).collect::<Vec<_>>();
     let params = dws.arena().pack(|p| Some(values(&p.name))).unwrap();
-    Runner::new(gpu(), dws, &wanted, &params, keep)
+    let gpu = if side == Side::Twins { gpu_with_twins() } else { gpu() };
+    Runner::new(gpu, dws, &Wanted { kind: side.kind(), ..wanted }, &params, keep)
 }
 
 /// Largest error in units of `tolerance(value)`.
@@ -48,22 +68,23 @@ fn worst(got: &[f32], expected: &[f64], tolerance: impl Fn(f64) -> f64) -> f64 {
 
 #[test]
 fn golden_logits_and_gradients() {
-    for kind in [Kind::Gpu, Kind::Software] {
-        golden_model(kind);
+    for side in Side::ALL {
+        golden_model(side);
     }
 }
 
-fn golden_model(kind: Kind) {
+fn golden_model(side: Side) {
     let golden = Golden::open();
     for case in golden.cases() {
         let model = golden.model(&case);
         let input = golden.input(&case);
         let dws = Dws::new(&model.config, &model.dims).unwrap();
         let batch = input.biases[0].shape[0];
+        let kind = side.kind();
         let wanted =
             Wanted { nets: batch, train: true, backward: true, input_gradient: false, kind };
-        let mut runner = runner(&model, &dws, wanted, |_| Vec::new());
-        println!("{case}: {:?}", runner.dispatches());
+        let mut runner = runner(side, &model, &dws, wanted, |_| Vec::new());
+        println!("{case}, {side:?}: {:?}", runner.dispatches());
         let classes = model.config.classes;
         let expected = golden.tensor(&case, "logits").unwrap();
         // Gradient of the mean cross entropy by the logits.
@@ -132,7 +153,8 @@ fn golden_sub_layers() {
             input_gradient: false,
             kind: Kind::Gpu,
         };
-        let mut runner = runner(&model, &dws, wanted, |r| dws.inspected(r));
+        let mut runner =
+            runner(Side::Kernels(Kind::Gpu), &model, &dws, wanted, |r| dws.inspected(r));
         runner.run(&nets(&input), &[]);
         let contents = runner.contents();
         let mut compared = 0;
@@ -224,72 +246,76 @@ fn cases() -> Vec<(Vec<usize>, usize, DwsConfig)> {
 #[test]
 fn any_model_equals_the_reference() {
     for (k, (dims, batch, config)) in cases().into_iter().enumerate() {
-        let (model, nets) = random(&config, &dims, batch, k as u64 + 11);
-        let dws = Dws::new(&config, &dims).unwrap();
-        let input = State::of_nets(&dims, &nets);
-        // Every other case with the kernels for software renderers.
+        // Every other case with the kernels for software renderers; all with their twins.
         let kind = if k % 2 == 0 { Kind::Software } else { Kind::Gpu };
-        let wanted =
-            Wanted { nets: batch, train: true, backward: true, input_gradient: true, kind };
-        let mut runner = runner(&model, &dws, wanted, |r| dws.inspected_input(r));
-        let expected = model.forward(&input, Mode::Train).logits;
-        // The gradient of a random combination of the logits, along random directions, against differences.
-        let mut random = Lcg(k as u64);
-        let weights: Vec<f64> =
-            expected.iter().map(|_| f64::from(random.normal() as f32)).collect();
-        let d: Vec<f32> = weights.iter().map(|&x| x as f32).collect();
-        runner.run(&self::nets(&input), &d);
-        let scale = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
-        let error = worst(&runner.logits(), &expected, |_| scale);
-        println!("{dims:?}: logits {error:.1e}");
-        // Sums of some hundred f32 products through three layers.
-        assert!(error < 2e-5, "{dims:?}: {error}");
-        let gradients = runner.gradients();
-        let loss = |model: &Model, nets: &[f64]| -> f64 {
-            let logits = model.forward(&State::of_nets(&dims, nets), Mode::Train).logits;
-            logits.iter().zip(&weights).map(|(x, w)| x * w).sum()
-        };
-        const STEP: f64 = 1e-7;
-        const GROUPS: usize = 12;
-        // Every parameter counts alike: directions have the inverse length of the gradients. Gradients that are zero in
-        // theory (of the keys' biases) are noise in proportion to the others.
-        let norm =
-            |values: &[f32]| values.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
-        let entries = dws.arena().entries();
-        let longest =
-            entries.iter().map(|e| norm(&dws.arena().unpack(e, &gradients))).fold(0.0, f64::max);
-        let mut worst_error = 0.0;
-        for part in 0..GROUPS {
-            let mut moved = [model.clone(), model.clone()];
-            let (mut here, mut tensors) = (0.0, 0);
-            for entry in dws.arena().entries().iter().skip(part).step_by(GROUPS) {
-                let got = dws.arena().unpack(entry, &gradients);
-                let length = norm(&got) + 1e-3 * longest;
-                for (i, &g) in got.iter().enumerate() {
-                    let v = random.normal() / length;
-                    here += f64::from(g) * v;
-                    moved[0].values.get_mut(&entry.param.name).unwrap()[i] += STEP * v;
-                    moved[1].values.get_mut(&entry.param.name).unwrap()[i] -= STEP * v;
-                }
-                tensors += 1;
-            }
-            let expected = (loss(&moved[0], &nets) - loss(&moved[1], &nets)) / (2.0 * STEP);
-            let error = (here - expected).abs() / f64::from(tensors).sqrt();
-            assert!(error < 2e-3, "{dims:?} part {part}: {here} here, {expected} by differences");
-            worst_error = f64::max(worst_error, error);
+        for side in [Side::Kernels(kind), Side::Twins] {
+            equals_the_reference(side, k as u64, &dims, batch, &config);
         }
-        let got = dws.input_gradient(&runner.recorded, &runner.contents()).unwrap();
-        let direction: Vec<f64> = got.iter().map(|_| random.normal()).collect();
-        let here: f64 = got.iter().zip(&direction).map(|(&g, v)| f64::from(g) * v).sum();
-        let there = [STEP, -STEP].map(|step| {
-            let moved: Vec<f64> = nets.iter().zip(&direction).map(|(x, v)| x + step * v).collect();
-            loss(&model, &moved)
-        });
-        let expected = (there[0] - there[1]) / (2.0 * STEP);
-        let size = norm(&got);
-        println!("{dims:?}: gradients {worst_error:.1e}, of the nets {here} {expected}");
-        assert!((here - expected).abs() < 2e-3 * size, "{dims:?}: {here} {expected}");
     }
+}
+
+fn equals_the_reference(side: Side, k: u64, dims: &[usize], batch: usize, config: &DwsConfig) {
+    let (model, nets) = random(config, dims, batch, k + 11);
+    let dws = Dws::new(config, dims).unwrap();
+    let input = State::of_nets(dims, &nets);
+    let kind = side.kind();
+    let wanted = Wanted { nets: batch, train: true, backward: true, input_gradient: true, kind };
+    let mut runner = runner(side, &model, &dws, wanted, |r| dws.inspected_input(r));
+    let expected = model.forward(&input, Mode::Train).logits;
+    // The gradient of a random combination of the logits, along random directions, against differences.
+    let mut random = Lcg(k);
+    let weights: Vec<f64> = expected.iter().map(|_| f64::from(random.normal() as f32)).collect();
+    let d: Vec<f32> = weights.iter().map(|&x| x as f32).collect();
+    runner.run(&self::nets(&input), &d);
+    let scale = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+    let error = worst(&runner.logits(), &expected, |_| scale);
+    println!("{side:?} {dims:?}: logits {error:.1e}");
+    // Sums of some hundred f32 products through three layers.
+    assert!(error < 2e-5, "{dims:?}: {error}");
+    let gradients = runner.gradients();
+    let loss = |model: &Model, nets: &[f64]| -> f64 {
+        let logits = model.forward(&State::of_nets(dims, nets), Mode::Train).logits;
+        logits.iter().zip(&weights).map(|(x, w)| x * w).sum()
+    };
+    const STEP: f64 = 1e-7;
+    const GROUPS: usize = 12;
+    // Every parameter counts alike: directions have the inverse length of the gradients. Gradients that are zero in
+    // theory (of the keys' biases) are noise in proportion to the others.
+    let norm = |values: &[f32]| values.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+    let entries = dws.arena().entries();
+    let longest =
+        entries.iter().map(|e| norm(&dws.arena().unpack(e, &gradients))).fold(0.0, f64::max);
+    let mut worst_error = 0.0;
+    for part in 0..GROUPS {
+        let mut moved = [model.clone(), model.clone()];
+        let (mut here, mut tensors) = (0.0, 0);
+        for entry in dws.arena().entries().iter().skip(part).step_by(GROUPS) {
+            let got = dws.arena().unpack(entry, &gradients);
+            let length = norm(&got) + 1e-3 * longest;
+            for (i, &g) in got.iter().enumerate() {
+                let v = random.normal() / length;
+                here += f64::from(g) * v;
+                moved[0].values.get_mut(&entry.param.name).unwrap()[i] += STEP * v;
+                moved[1].values.get_mut(&entry.param.name).unwrap()[i] -= STEP * v;
+            }
+            tensors += 1;
+        }
+        let expected = (loss(&moved[0], &nets) - loss(&moved[1], &nets)) / (2.0 * STEP);
+        let error = (here - expected).abs() / f64::from(tensors).sqrt();
+        assert!(error < 2e-3, "{dims:?} part {part}: {here} here, {expected} by differences");
+        worst_error = f64::max(worst_error, error);
+    }
+    let got = dws.input_gradient(&runner.recorded, &runner.contents()).unwrap();
+    let direction: Vec<f64> = got.iter().map(|_| random.normal()).collect();
+    let here: f64 = got.iter().zip(&direction).map(|(&g, v)| f64::from(g) * v).sum();
+    let there = [STEP, -STEP].map(|step| {
+        let moved: Vec<f64> = nets.iter().zip(&direction).map(|(x, v)| x + step * v).collect();
+        loss(&model, &moved)
+    });
+    let expected = (there[0] - there[1]) / (2.0 * STEP);
+    let size = norm(&got);
+    println!("{dims:?}: gradients {worst_error:.1e}, of the nets {here} {expected}");
+    assert!((here - expected).abs() < 2e-3 * size, "{dims:?}: {here} {expected}");
 }
 
 /// What a step costs in dispatches; the paper's model on the paper's nets.
@@ -318,7 +344,8 @@ fn permutations_change_nothing() {
     let kind = Kind::Software;
     let wanted = Wanted { nets: 4, train: false, backward: false, input_gradient: false, kind };
     let [a, b] = [&nets, &moved].map(|nets| {
-        let mut runner = runner(&model, &dws, wanted, |_| Vec::new());
+        let side = Side::Kernels(Kind::Software);
+        let mut runner = runner(side, &model, &dws, wanted, |_| Vec::new());
         runner.run(&self::nets(&State::of_nets(&dims, nets)), &[]);
         runner.logits().into_iter().map(f64::from).collect::<Vec<_>>()
     });

@@ -15,6 +15,7 @@ mod plan;
 mod program;
 mod shape;
 mod store;
+mod twin;
 mod update;
 pub mod variants;
 
@@ -28,4 +29,5 @@ pub use plan::{Bytes, Dispatches, Plan};
 pub use program::{Pass, Program};
 pub use shape::{MAX_RANK, Var};
 pub use store::{Optimizer, ParamStore};
+pub use twin::{Twin, TwinCall};
 pub use update::{GradientReport, UpdateSettings, Updater, warm_up};

@@ -36,7 +36,7 @@ pub struct Dispatches {
 }
 
 /// A buffer of the program, or an arena of the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     Own(usize),
     Params,

@@ -5,6 +5,7 @@ use crate::graph::{Kind, MAX_METRICS, METRIC_ROWS, STEP};
 use crate::plan::{Place, Plan};
 use crate::shape::{TensorId, Var};
 use crate::store::ParamStore;
+use crate::twin::{self, Part};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use weightlab_gpu::{Buffer, Gpu, Prepared, Recording};
@@ -32,6 +33,9 @@ pub struct Program {
     buffers: Vec<Buffer>,
     arenas: [Buffer; 3],
     prepared: Prepared,
+    parts: Vec<Part>,
+    #[cfg(not(target_arch = "wasm32"))]
+    memory: twin::Memory,
 }
 
 impl Program {
@@ -66,7 +70,17 @@ impl Program {
             record(gpu, &plan, &buffers, &arenas, call, &mut recording)?;
         }
         let prepared = recording.prepare()?;
-        Ok(Program { gpu: gpu.clone(), plan, buffers, arenas, prepared })
+        let parts = twin::parts(&plan, gpu.runs_twins());
+        Ok(Program {
+            gpu: gpu.clone(),
+            #[cfg(not(target_arch = "wasm32"))]
+            memory: twin::Memory::new(&plan, &parts),
+            plan,
+            buffers,
+            arenas,
+            prepared,
+            parts,
+        })
     }
 
     /// The plan.
@@ -120,13 +134,32 @@ impl Program {
         self.write_words(x, data)
     }
 
-    /// Runs everything: forward, and back if the graph does. Does not wait.
+    /// Runs everything: forward, and back if the graph does. Does not wait, but for native twins, if the device runs them.
     ///
     /// # Errors
     /// The GPU.
     pub fn run(&mut self, pass: &Pass) -> Result<(), TensorError> {
         self.write_pass(pass);
-        Ok(self.prepared.submit()?)
+        for part in &self.parts {
+            match part {
+                Part::Gpu(calls) => self.prepared.submit_range(calls.clone())?,
+                #[cfg(not(target_arch = "wasm32"))]
+                Part::Twins { calls, fetch, send } => {
+                    for &(place, words) in fetch {
+                        let from = buffer_of(place, &self.buffers, &self.arenas);
+                        self.memory.put(place, pollster::block_on(self.gpu.read(from, 0, words))?);
+                    }
+                    self.memory.run(&self.plan, calls.clone());
+                    for &(place, words) in send {
+                        let to = buffer_of(place, &self.buffers, &self.arenas);
+                        self.gpu.write(to, 0, &self.memory.get(place)[..words]);
+                    }
+                }
+                #[cfg(target_arch = "wasm32")]
+                Part::Twins { .. } => unreachable!("a browser has no twins"),
+            }
+        }
+        Ok(())
     }
 
     fn write_pass(&self, pass: &Pass) {

@@ -34,6 +34,7 @@ pub(super) fn write(lab: Lab, new: bool) {
             history.replace_state_with_url(&JsValue::NULL, "", Some(&address))
         };
     }
+    lab.fragment.set_value(self::fragment());
 }
 
 /// The address follows the state soon, and the state follows the address when somebody edits it.
@@ -49,6 +50,10 @@ pub(super) fn follow(lab: Lab) {
             set_timeout(
                 move || {
                     pending.set(false);
+                    // The browser is at another address already, and about to say so: what is written now would be written over that one.
+                    if lab.fragment.get_value() != fragment() {
+                        return;
+                    }
                     let new = place() != written.get_value();
                     written.set_value(place());
                     write(lab, new);
@@ -58,6 +63,7 @@ pub(super) fn follow(lab: Lab) {
         }
     });
     let listening = window_event_listener(leptos::ev::hashchange, move |_| {
+        lab.fragment.set_value(fragment());
         let (state, problems) = State::in_tab(&fragment(), lab.fit.own.get_value());
         if lab.state.with_untracked(|now| *now == state) {
             return;

@@ -1,6 +1,7 @@
 //! The page's model: what is known, and what can be done. Components read the signals and call the methods;
 //! nothing else talks to the worker. Every bench has a part of it, beside its components ([`super::fit::model`], ..).
 
+use super::address;
 use super::augment::model::AugmentModel;
 use super::classify::model::ClassifyModel;
 use super::device::title;
@@ -108,6 +109,8 @@ pub(super) struct Lab {
     pub classify: ClassifyModel,
     /// The zoo that benches take networks from.
     pub zoo: ZooModel,
+    /// The fragment of the address as it was last read or written. Where the browser's is another, Back or Forward led there a moment ago.
+    pub fragment: StoredValue<String>,
     /// How many notices there were.
     told: StoredValue<u32>,
     wire: StoredValue<Option<Wire>, LocalStorage>,
@@ -129,6 +132,7 @@ impl Lab {
             speed: RwSignal::new(None),
             log: RwSignal::new(Vec::new()),
             said: RwSignal::new(String::new()),
+            fragment: StoredValue::new(address::fragment()),
             told: StoredValue::new(0),
             wire: StoredValue::new_local(None),
         };

@@ -212,13 +212,21 @@ impl Lcg {
     }
 }
 
+fn open(twins: bool) -> weightlab_gpu::Gpu {
+    let options = weightlab_gpu::OpenOptions { poison: true, twins, ..Default::default() };
+    let gpu = pollster::block_on(weightlab_gpu::Gpu::open(&options)).expect("an adapter");
+    println!("adapter: {:?}", gpu.report());
+    gpu
+}
+
 /// The best adapter; its buffers are poisoned.
 pub fn gpu() -> &'static weightlab_gpu::Gpu {
     static GPU: std::sync::OnceLock<weightlab_gpu::Gpu> = std::sync::OnceLock::new();
-    GPU.get_or_init(|| {
-        let options = weightlab_gpu::OpenOptions { poison: true, ..Default::default() };
-        let gpu = pollster::block_on(weightlab_gpu::Gpu::open(&options)).expect("an adapter");
-        println!("adapter: {:?}", gpu.report());
-        gpu
-    })
+    GPU.get_or_init(|| open(false))
+}
+
+/// The same with native twins of kernels, where it is a software renderer.
+pub fn gpu_with_twins() -> &'static weightlab_gpu::Gpu {
+    static GPU: std::sync::OnceLock<weightlab_gpu::Gpu> = std::sync::OnceLock::new();
+    GPU.get_or_init(|| open(true))
 }

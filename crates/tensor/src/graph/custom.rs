@@ -3,6 +3,7 @@
 use super::{Graph, Kind};
 use crate::params::ParamId;
 use crate::shape::{TensorId, Var};
+use crate::twin::Twin;
 use weightlab_kernels::{Binding, Shader};
 
 /// What a kernel is bound to.
@@ -35,6 +36,8 @@ pub struct KernelCall<'a> {
     pub operands: &'a [Operand],
     /// Workgroups in x, y and z.
     pub groups: [u32; 3],
+    /// The same as native code.
+    pub twin: Option<Twin>,
 }
 
 impl Graph {
@@ -68,6 +71,7 @@ impl Graph {
             uniform: call.uniform.to_vec(),
             buffers,
             groups: call.groups,
+            twin: call.twin,
             enabled: true,
         });
     }

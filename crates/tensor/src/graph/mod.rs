@@ -7,6 +7,7 @@ pub use custom::{KernelCall, Operand};
 
 use crate::params::{ParamId, ParamSet, StateId};
 use crate::shape::{Dims, TensorId, Var};
+use crate::twin::Twin;
 use bytemuck::NoUninit;
 use gradient::{Node, Slot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,6 +95,7 @@ pub(crate) struct Call {
     /// In the order of the bindings.
     pub buffers: Vec<TensorId>,
     pub groups: [u32; 3],
+    pub twin: Option<Twin>,
     /// A fill that turned out not to be needed is off.
     pub enabled: bool,
 }
@@ -239,6 +241,7 @@ impl Graph {
             uniform: bytemuck::bytes_of(emit.uniform).to_vec(),
             buffers: emit.buffers.to_vec(),
             groups: emit.groups,
+            twin: None,
             enabled: true,
         });
     }

@@ -1,0 +1,216 @@
+//! Twins of `shaders/learn/entries*_software.wgsl`.
+
+use super::tile::{self, COLUMNS, Panel, ROWS, Tile};
+use bytemuck::{Pod, Zeroable};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+use weightlab_tensor::TwinCall;
+
+/// `Block` of `shaders/learn/parts/entries.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Block {
+    nets: u32,
+    rows: u32,
+    columns: u32,
+    inputs: u32,
+    outputs: u32,
+    weight: u32,
+    weight_stride: u32,
+    bias: u32,
+    row_stride: u32,
+    row_at: u32,
+    column_stride: u32,
+    column_at: u32,
+    scale: f32,
+    factor: f32,
+}
+
+impl Block {
+    fn count(&self) -> usize {
+        (self.nets * self.rows * self.columns) as usize
+    }
+
+    /// Where an entry's numbers begin among those by rows and by columns.
+    fn terms(&self, entry: usize) -> (usize, usize) {
+        let [rows, columns] = [self.rows, self.columns].map(|n| n as usize);
+        let row = entry / columns;
+        let column = row / rows * columns + entry % columns;
+        (
+            4 * (row * self.row_stride as usize + self.row_at as usize),
+            4 * (column * self.column_stride as usize + self.column_at as usize),
+        )
+    }
+}
+
+/// Eight entries times W, plus a start: `products[i][..outputs]`.
+struct Product<'a> {
+    x: &'a [f32],
+    stride: usize,
+    inputs: usize,
+    relu: bool,
+    row: (usize, usize),
+    panels: &'a [f32],
+    start: &'a [f32],
+    /// `[8][outputs]`, outputs rounded up to sixteen.
+    products: &'a mut [f32],
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut turned = Vec::new();
+        tile::turn(&mut turned, self.x, self.stride, self.inputs, self.row, self.relu);
+        let width = self.products.len() / ROWS;
+        for (t, at) in (0..width).step_by(COLUMNS).enumerate() {
+            let mut start = [0.0; COLUMNS];
+            start.iter_mut().zip(&self.start[at..]).for_each(|(to, b)| *to = *b);
+            let mut sums: Tile = [start; ROWS];
+            let a = Panel { at: &turned, stride: ROWS };
+            let b = Panel { at: &self.panels[t * self.inputs * COLUMNS..], stride: COLUMNS };
+            tile::accumulate(simd, &mut sums, a, b, self.inputs);
+            for (i, row) in self.products.chunks_exact_mut(width).enumerate() {
+                row[at..at + COLUMNS].copy_from_slice(&sums[i]);
+            }
+        }
+    }
+}
+
+/// Goes through all entries, eight at a time: `finish(entry, products of the entry, numbers of the entry in out)`.
+fn each_entry(
+    block: &Block,
+    (x, relu, product): (&[f32], bool, bool),
+    (panels, start): (&[f32], &[f32]),
+    out: &mut [f32],
+    finish: impl Fn(usize, &[f32], &mut [f32]) + Sync,
+) {
+    let arch = Arch::new();
+    let count = block.count();
+    let [stride, outputs] = [block.inputs, block.outputs].map(|n| 4 * n as usize);
+    let inputs = if product { stride } else { 0 };
+    let width = outputs.next_multiple_of(COLUMNS);
+    out[..count * outputs].par_chunks_mut(ROWS * outputs).enumerate().for_each_init(
+        || vec![0.0; ROWS * width],
+        |products, (i, out)| {
+            let row = (i * ROWS, count);
+            arch.dispatch(Product { x, stride, inputs, relu, row, panels, start, products });
+            for (j, out) in out.chunks_exact_mut(outputs).enumerate() {
+                finish(i * ROWS + j, &products[j * width..][..outputs], out);
+            }
+        },
+    );
+}
+
+/// W as panels of sixteen outputs, `first`, `step` of k and `across` of outputs in numbers.
+fn panels(
+    params: &[f32],
+    first: usize,
+    n: usize,
+    outputs: usize,
+    step: usize,
+    across: usize,
+) -> Vec<f32> {
+    let mut all = Vec::new();
+    for at in (0..outputs).step_by(COLUMNS) {
+        let columns = (outputs - at).min(COLUMNS);
+        tile::gather(&mut all, params, first + at * across, (n, step), (columns, across));
+    }
+    all
+}
+
+/// Of `entries_software.wgsl`.
+pub(super) fn forward(call: &TwinCall<'_>) {
+    let block: Block = call.block();
+    let (x, params, by_row, by_column) = (call.read(0), call.read(1), call.read(2), call.read(3));
+    let (x, params, by_row, by_column) = (&*x, &*params, &*by_row, &*by_column);
+    let mut out = call.write(4);
+    let [inputs, outputs, stride, weight] =
+        [block.inputs, block.outputs, block.weight_stride, block.weight].map(|n| 4 * n as usize);
+    let product = call.constant("PRODUCT") == 1;
+    let n = if product { inputs } else { 0 };
+    let panels = panels(&params, weight, n, outputs, 1, stride);
+    let mut start = vec![0.0; outputs];
+    if block.bias > 0 {
+        start.copy_from_slice(&params[4 * (block.bias as usize - 1)..][..outputs]);
+    }
+    let terms = call.constant("TERMS") == 1;
+    let accumulate = call.constant("ACCUMULATE") == 1;
+    let relu_out = call.constant("RELU_OUT") == 1;
+    let from = (&*x, call.constant("RELU") == 1, product);
+    each_entry(&block, from, (&panels, &start), &mut out, |entry, products, out| {
+        let (row, column) = block.terms(entry);
+        for (j, (to, &value)) in out.iter_mut().zip(products).enumerate() {
+            let mut value = block.scale * value;
+            if terms {
+                value += by_row[row + j] + by_column[column + j];
+            }
+            if accumulate {
+                value += *to;
+            }
+            *to = if relu_out { value.max(0.0) } else { value };
+        }
+    });
+}
+
+/// Of `entries_input_software.wgsl`.
+pub(super) fn input(call: &TwinCall<'_>) {
+    let block: Block = call.block();
+    let (dy, params) = (call.read(0), call.read(1));
+    let (dy, params) = (&*dy, &*params);
+    let (over_columns, over_rows) = (call.read(2), call.read(3));
+    let (over_columns, over_rows) = (&*over_columns, &*over_rows);
+    let (best, x) = (call.read_words(4), call.read(5));
+    let (best, x) = (&*best, &*x);
+    let mut dx = call.write(6);
+    let [inputs, outputs, stride, weight] =
+        [block.inputs, block.outputs, block.weight_stride, block.weight].map(|n| 4 * n as usize);
+    let product = call.constant("PRODUCT") == 1;
+    let n = if product { inputs } else { 0 };
+    let panels = panels(&params, weight, n, outputs, stride, 1);
+    let start = vec![0.0; outputs];
+    let terms = call.constant("TERMS") == 1;
+    let pooling = call.constant("POOLING");
+    let accumulate = call.constant("ACCUMULATE") == 1;
+    let masked = call.constant("RELU") == 1 || call.constant("RELU_OUT") == 1;
+    let [rows, columns] = [block.rows, block.columns].map(|n| n as usize);
+    let lines = block.nets as usize * rows;
+    each_entry(
+        &block,
+        (&dy, false, product),
+        (&panels, &start),
+        &mut dx,
+        |entry, products, out| {
+            let (row_at, column_at) = block.terms(entry);
+            let (row, c) = (entry / columns, entry % columns);
+            let column = lines + row / rows * columns + c;
+            let x = masked.then(|| &x[entry * outputs..][..outputs]);
+            for (j, (to, &value)) in out.iter_mut().zip(products).enumerate() {
+                let mut value = block.scale * value;
+                if accumulate {
+                    value += *to;
+                }
+                if terms {
+                    let (by_row, by_column) = (over_columns[row_at + j], over_rows[column_at + j]);
+                    match pooling {
+                        0 => {
+                            if best[row * outputs + j] as usize == c {
+                                value += by_row;
+                            }
+                            if best[column * outputs + j] as usize == row % rows {
+                                value += by_column;
+                            }
+                        }
+                        1 => value += by_row / columns as f32 + by_column / rows as f32,
+                        _ => value += by_row + by_column,
+                    }
+                }
+                if let Some(x) = x {
+                    value = if x[j] > 0.0 { block.factor * value } else { 0.0 };
+                }
+                *to = value;
+            }
+        },
+    );
+}

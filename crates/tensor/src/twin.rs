@@ -1,0 +1,210 @@
+//! Native twins of kernels. A software renderer executes every load number by number; where the device is this processor anyway,
+//! the same calls on the same tensors are many times faster as native code (`bench/RESULTS.md`).
+//!
+//! A program then consists of parts, in turn on the GPU and native, and tensors are copied where one part reads what the other wrote. What has
+//! no twin, and everything in a browser, is done by the kernels.
+
+use crate::graph::Kind;
+use crate::plan::{Place, Plan};
+use crate::shape::TensorId;
+use std::cell::{Ref, RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// What a kernel does to its buffers, as native code.
+pub type Twin = fn(&TwinCall<'_>);
+
+/// What a twin is called with.
+#[derive(Debug)]
+pub struct TwinCall<'a> {
+    /// The kernel's overridable constants.
+    pub constants: &'a [(&'static str, u32)],
+    /// Its uniform block.
+    pub uniform: &'a [u8],
+    /// Its other bindings, in order; 32-bit words of any type.
+    pub buffers: &'a [&'a RefCell<Vec<f32>>],
+    /// Workgroups that the kernel would have.
+    pub groups: [u32; 3],
+}
+
+impl TwinCall<'_> {
+    /// The uniform block.
+    ///
+    /// # Panics
+    /// If it has another size: a mistake in the twin.
+    pub fn block<T: bytemuck::AnyBitPattern>(&self) -> T {
+        bytemuck::pod_read_unaligned(self.uniform)
+    }
+
+    /// An overridable constant.
+    ///
+    /// # Panics
+    /// If there is none of this name: a mistake in the twin.
+    pub fn constant(&self, name: &str) -> u32 {
+        let found = self.constants.iter().find(|(n, _)| *n == name);
+        found.unwrap_or_else(|| panic!("no constant {name}")).1
+    }
+
+    /// A buffer to read.
+    pub fn read(&self, i: usize) -> Ref<'_, [f32]> {
+        Ref::map(self.buffers[i].borrow(), Vec::as_slice)
+    }
+
+    /// A buffer of whole numbers to read.
+    pub fn read_words(&self, i: usize) -> Ref<'_, [u32]> {
+        Ref::map(self.buffers[i].borrow(), |v| bytemuck::cast_slice(v))
+    }
+
+    /// A buffer to write.
+    pub fn write(&self, i: usize) -> RefMut<'_, [f32]> {
+        RefMut::map(self.buffers[i].borrow_mut(), Vec::as_mut_slice)
+    }
+
+    /// A buffer of whole numbers to write.
+    pub fn write_words(&self, i: usize) -> RefMut<'_, [u32]> {
+        RefMut::map(self.buffers[i].borrow_mut(), |v| bytemuck::cast_slice_mut(v))
+    }
+}
+
+/// A buffer and its 32-bit words.
+type Piece = (Place, usize);
+
+/// Calls that follow each other on one side.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    Gpu(Range<usize>),
+    /// Done natively: `fetch` is copied from the GPU before, `send` to it afterwards.
+    Twins {
+        calls: Range<usize>,
+        fetch: Vec<Piece>,
+        send: Vec<Piece>,
+    },
+}
+
+/// On which sides the newest contents of a tensor are.
+#[derive(Clone, Copy, Default)]
+struct Sides {
+    gpu: bool,
+    native: bool,
+}
+
+/// Cuts a plan into parts.
+pub(crate) fn parts(plan: &Plan, twins: bool) -> Vec<Part> {
+    let native = |call: usize| twins && plan.calls[call].twin.is_some();
+    let mut newest: BTreeMap<TensorId, Sides> = BTreeMap::new();
+    for &id in plan.places.keys() {
+        let sides = match plan.tensors[id.0 as usize].kind {
+            Kind::Temp | Kind::Gradient(_) => Sides::default(),
+            Kind::Constant(_) => Sides { gpu: true, native: true },
+            _ => Sides { gpu: true, native: false },
+        };
+        newest.insert(id, sides);
+    }
+    let piece = |id: TensorId| {
+        let place = plan.places[&id];
+        let words = match place {
+            Place::Own(_) => plan.tensors[id.0 as usize].len(),
+            Place::Params | Place::Gradients => plan.arenas[0],
+            Place::State => plan.arenas[1],
+        };
+        (place, words)
+    };
+    let mut parts: Vec<Part> = Vec::new();
+    let last_send = |parts: &mut Vec<Part>, piece: Piece| {
+        let found = parts.iter_mut().rev().find_map(|part| match part {
+            Part::Twins { send, .. } => Some(send),
+            Part::Gpu(_) => None,
+        });
+        found.expect("what is newest here was made here").push(piece);
+    };
+    let mut at = 0;
+    while at < plan.calls.len() {
+        let here = native(at);
+        let end = (at..plan.calls.len()).find(|&i| native(i) != here).unwrap_or(plan.calls.len());
+        let mut fetch = Vec::new();
+        for call in &plan.calls[at..end] {
+            for (id, written) in call.bindings() {
+                let sides = newest.get_mut(&id).expect("it has a place");
+                if here && sides.gpu && !sides.native {
+                    fetch.push(piece(id));
+                    sides.native = true;
+                } else if !here && sides.native && !sides.gpu {
+                    last_send(&mut parts, piece(id));
+                    sides.gpu = true;
+                }
+                if written {
+                    *sides = Sides { gpu: !here, native: here };
+                }
+            }
+        }
+        parts.push(match here {
+            true => Part::Twins { calls: at..end, fetch, send: Vec::new() },
+            false => Part::Gpu(at..end),
+        });
+        at = end;
+    }
+    for (&id, sides) in &newest {
+        let tensor = &plan.tensors[id.0 as usize];
+        let lasts = tensor.kept || !matches!(tensor.kind, Kind::Temp);
+        if lasts && sides.native && !sides.gpu {
+            last_send(&mut parts, piece(id));
+        }
+    }
+    parts
+}
+
+/// The memory of native parts, a vector for every buffer that they use.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Debug)]
+pub(crate) struct Memory {
+    buffers: BTreeMap<Place, RefCell<Vec<f32>>>,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Memory {
+    pub fn new(plan: &Plan, parts: &[Part]) -> Memory {
+        let mut buffers = BTreeMap::new();
+        for part in parts {
+            let Part::Twins { calls, .. } = part else { continue };
+            for (id, _) in plan.calls[calls.clone()].iter().flat_map(super::graph::Call::bindings) {
+                let place = plan.places[&id];
+                let words = match place {
+                    Place::Own(i) => plan.buffers[i] as usize / 4,
+                    Place::Params | Place::Gradients => plan.arenas[0],
+                    Place::State => plan.arenas[1],
+                };
+                let filled = match &plan.tensors[id.0 as usize].kind {
+                    Kind::Constant(words) => bytemuck::cast_slice(words).to_vec(),
+                    // Whoever reads what nobody wrote shall see it.
+                    _ => vec![f32::NAN; words],
+                };
+                buffers.entry(place).or_insert_with(|| RefCell::new(filled));
+            }
+        }
+        Memory { buffers }
+    }
+
+    /// Replaces the beginning of a buffer.
+    pub fn put(&self, place: Place, values: Vec<f32>) {
+        self.buffers[&place].borrow_mut()[..values.len()].copy_from_slice(&values);
+    }
+
+    pub fn get(&self, place: Place) -> Ref<'_, Vec<f32>> {
+        self.buffers[&place].borrow()
+    }
+
+    /// Does calls that have twins.
+    pub fn run(&self, plan: &Plan, calls: Range<usize>) {
+        for call in &plan.calls[calls] {
+            let buffers: Vec<_> =
+                call.buffers.iter().map(|id| &self.buffers[&plan.places[id]]).collect();
+            let twin = call.twin.expect("calls of this part have twins");
+            twin(&TwinCall {
+                constants: &call.constants,
+                uniform: &call.uniform,
+                buffers: &buffers,
+                groups: call.groups,
+            });
+        }
+    }
+}
