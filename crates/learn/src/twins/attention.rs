@@ -1,9 +1,8 @@
 //! Twins of `shaders/learn/attention*_software.wgsl`:  o = q + P v  with P = softmax(scale q k^T), and its gradients.
 //!
-//! Everything is held turned, `[keys][queries]` and `[channels][queries]`, so that the lanes of a vector are queries and no sum goes across
-//! them. Positions are padded to sixteen, channels to eight; padding is zeros, and keys beyond the last have no weight.
+//! The lanes of a vector are queries: P is held `[keys][queries]`, and Q and gradients `[channels][queries]`, while keys and values are read from
+//! where they lie, number by number.
 
-use super::tile::{self, COLUMNS, Panel, ROWS, Tile};
 use bytemuck::{Pod, Zeroable};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -38,61 +37,113 @@ fn units(table: &[u32], count: u32) -> Vec<Unit> {
     table.chunks_exact(8).take(count as usize).map(unit).collect()
 }
 
-/// `[rows][columns]` with rows and columns padded.
-#[derive(Default)]
-struct Grid {
-    data: Vec<f32>,
-    rows: usize,
-    width: usize,
+/// Channels that a pass over the keys takes; widths are multiples of it.
+const CHANNELS: usize = 4;
+/// What positions are padded to: the widest vector.
+const LANES: usize = 16;
+
+/// Rows `[..][positions]` of one unit, positions padded to [`LANES`] with zeros, as vectors.
+type Rows = Vec<f32>;
+
+/// Four numbers of position `p`.
+#[inline(always)]
+fn four(x: &[f32], stride: usize, p: usize, at: usize) -> [f32; CHANNELS] {
+    std::array::from_fn(|e| x[p * stride + at..][..CHANNELS][e])
 }
 
-impl Grid {
-    /// Zeros, `rows` and `columns` rounded up to a tile's.
-    fn clear(&mut self, rows: usize, columns: usize) {
-        self.rows = rows.next_multiple_of(ROWS);
-        self.width = columns.next_multiple_of(COLUMNS);
-        self.data.clear();
-        self.data.resize(self.rows * self.width, 0.0);
-    }
-
-    /// Columns `at..at + width` of all positions: `[positions][width]`.
-    fn copy(&mut self, x: &[f32], stride: usize, at: usize, positions: usize, width: usize) {
-        self.clear(positions, width);
-        for (p, row) in self.data.chunks_exact_mut(self.width).enumerate().take(positions) {
-            row[..width].copy_from_slice(&x[p * stride + at..][..width]);
+/// Columns `at..at + width` of all positions, turned: `[width][positions]`.
+#[inline(always)]
+fn turn(out: &mut Rows, x: &[f32], stride: usize, (at, width): (usize, usize), n: usize) {
+    let padded = n.next_multiple_of(LANES);
+    out.clear();
+    out.resize(width * padded, 0.0);
+    for p in 0..n {
+        for (row, &value) in out.chunks_exact_mut(padded).zip(&x[p * stride + at..][..width]) {
+            row[p] = value;
         }
     }
+}
 
-    /// The transpose of `of`.
-    fn turn(&mut self, of: &Grid, rows: usize, columns: usize) {
-        self.clear(columns, rows);
-        for (r, row) in of.data.chunks_exact(of.width).enumerate().take(rows) {
-            for (c, &value) in row.iter().enumerate().take(columns) {
-                self.data[c * self.width + r] = value;
+/// `out[j] = sum_c x[j][c] rows[c]` over the channels of a unit: scores of every key j for all queries.
+#[inline(always)]
+fn spread<S: Simd>(
+    simd: S,
+    out: &mut Rows,
+    (x, stride, at): (&[f32], usize, usize),
+    rows: &[f32],
+    width: usize,
+    n: usize,
+) {
+    let padded = n.next_multiple_of(LANES);
+    let across = padded / S::F32_LANES;
+    out.clear();
+    out.resize(n * padded, 0.0);
+    let (out, rows) = (S::as_mut_simd_f32s(out).0, S::as_simd_f32s(rows).0);
+    for v in 0..across {
+        for c in (0..width).step_by(CHANNELS) {
+            let row: [S::f32s; CHANNELS] = std::array::from_fn(|e| rows[(c + e) * across + v]);
+            for (j, out) in out.chunks_exact_mut(across).enumerate() {
+                let factors = four(x, stride, j, at + c);
+                let sum = simd.mul_add_f32s(simd.splat_f32s(factors[0]), row[0], out[v]);
+                let sum = simd.mul_add_f32s(simd.splat_f32s(factors[1]), row[1], sum);
+                let sum = simd.mul_add_f32s(simd.splat_f32s(factors[2]), row[2], sum);
+                out[v] = simd.mul_add_f32s(simd.splat_f32s(factors[3]), row[3], sum);
             }
         }
     }
+}
 
-    fn row(&self, r: usize) -> &[f32] {
-        &self.data[r * self.width..][..self.width]
-    }
-
-    /// `self[r][c] += sum_k a[k][r] b[k][c]`, k below `n`.
-    #[inline(always)]
-    fn add_product<S: Simd>(&mut self, simd: S, a: &Grid, b: &Grid, n: usize) {
-        for r in (0..self.rows).step_by(ROWS) {
-            for c in (0..self.width).step_by(COLUMNS) {
-                let mut sums: Tile = [[0.0; COLUMNS]; ROWS];
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    sum.copy_from_slice(&self.data[(r + i) * self.width + c..][..COLUMNS]);
-                }
-                let a = Panel { at: &a.data[r..], stride: a.width };
-                let b = Panel { at: &b.data[c..], stride: b.width };
-                tile::accumulate(simd, &mut sums, a, b, n);
-                for (i, sum) in sums.iter().enumerate() {
-                    self.data[(r + i) * self.width + c..][..COLUMNS].copy_from_slice(sum);
-                }
+/// `out[c] = sum_j x[j][c] p[j]` over keys j: for every query the sum of keys or values with its weights.
+#[inline(always)]
+fn collect<S: Simd>(
+    simd: S,
+    out: &mut Rows,
+    (x, stride, at): (&[f32], usize, usize),
+    p: &[f32],
+    width: usize,
+    n: usize,
+) {
+    let padded = n.next_multiple_of(LANES);
+    let across = padded / S::F32_LANES;
+    out.clear();
+    out.resize(width * padded, 0.0);
+    let (out, p) = (S::as_mut_simd_f32s(out).0, S::as_simd_f32s(p).0);
+    for v in 0..across {
+        for c in (0..width).step_by(CHANNELS) {
+            let mut sums = [simd.splat_f32s(0.0); CHANNELS];
+            for (j, p) in p.chunks_exact(across).enumerate() {
+                let factors = four(x, stride, j, at + c);
+                sums[0] = simd.mul_add_f32s(simd.splat_f32s(factors[0]), p[v], sums[0]);
+                sums[1] = simd.mul_add_f32s(simd.splat_f32s(factors[1]), p[v], sums[1]);
+                sums[2] = simd.mul_add_f32s(simd.splat_f32s(factors[2]), p[v], sums[2]);
+                sums[3] = simd.mul_add_f32s(simd.splat_f32s(factors[3]), p[v], sums[3]);
             }
+            for (e, sum) in sums.into_iter().enumerate() {
+                out[(c + e) * across + v] = sum;
+            }
+        }
+    }
+}
+
+/// `out[j][c] = sum_i s[j][i] rows[c][i]` over queries i, into columns `at..` of position j.
+#[inline(always)]
+fn gather<S: Simd>(
+    simd: S,
+    (out, stride, at): (&mut [f32], usize, usize),
+    s: &[f32],
+    rows: &[f32],
+    width: usize,
+    n: usize,
+) {
+    let across = n.next_multiple_of(LANES) / S::F32_LANES;
+    let (s, rows) = (S::as_simd_f32s(s).0, S::as_simd_f32s(rows).0);
+    for (j, s) in s.chunks_exact(across).enumerate() {
+        for (c, to) in out[j * stride + at..][..width].iter_mut().enumerate() {
+            let mut sum = simd.splat_f32s(0.0);
+            for (s, x) in s.iter().zip(&rows[c * across..][..across]) {
+                sum = simd.mul_add_f32s(*s, *x, sum);
+            }
+            *to = simd.reduce_sum_f32s(sum);
         }
     }
 }
@@ -119,60 +170,45 @@ fn exp(x: f32) -> f32 {
 /// What one core works with.
 #[derive(Default)]
 struct Room {
-    q: Grid,
-    k: Grid,
-    v: Grid,
-    g: Grid,
-    q_turned: Grid,
-    k_turned: Grid,
-    v_turned: Grid,
-    g_turned: Grid,
-    /// P and dS, `[keys][queries]`, and turned.
-    p: Grid,
-    s: Grid,
-    turned: Grid,
-    /// `[channels][positions]`
-    out: Grid,
-    top: Vec<f32>,
-    total: Vec<f32>,
+    /// Q and the output's gradient, `[channels][queries]`.
+    q: Rows,
+    g: Rows,
+    /// P and dS, `[keys][queries]`.
+    p: Rows,
+    s: Rows,
+    /// `[channels][queries]`
+    out: Rows,
+    /// `[queries]`
+    top: Rows,
+    total: Rows,
 }
 
 impl Room {
-    /// P of a unit of one net, `[keys][queries]`.
+    /// P of a unit of one net.
     #[inline(always)]
-    fn soften<S: Simd>(&mut self, simd: S, y: &[f32], unit: &Unit, n: usize, stride: usize) {
-        self.q.copy(y, stride, unit.q, n, unit.width);
-        self.k.copy(y, stride, unit.k, n, unit.width);
-        self.v.copy(y, stride, unit.v, n, unit.width);
-        self.q_turned.turn(&self.q, n, unit.width);
-        self.k_turned.turn(&self.k, n, unit.width);
-        self.p.clear(n, n);
-        self.p.add_product(simd, &self.k_turned, &self.q_turned, unit.width);
-        let width = self.p.width;
+    fn soften<S: Simd>(&mut self, simd: S, y: &[f32], stride: usize, unit: &Unit, n: usize) {
+        turn(&mut self.q, y, stride, (unit.q, unit.width), n);
+        spread(simd, &mut self.p, (y, stride, unit.k), &self.q, unit.width, n);
+        let padded = n.next_multiple_of(LANES);
         self.top.clear();
-        self.top.resize(width, f32::MIN);
+        self.top.resize(padded, f32::MIN);
         self.total.clear();
-        self.total.resize(width, 0.0);
-        let keys = &mut self.p.data[..n * width];
-        for row in keys.chunks_exact_mut(width) {
+        self.total.resize(padded, 0.0);
+        for row in self.p.chunks_exact_mut(padded) {
             for (top, x) in self.top.iter_mut().zip(row) {
                 *x *= unit.scale;
                 *top = top.max(*x);
             }
         }
-        for row in keys.chunks_exact_mut(width) {
+        for row in self.p.chunks_exact_mut(padded) {
             for ((x, top), total) in row.iter_mut().zip(&self.top).zip(&mut self.total) {
                 *x = exp(*x - top);
                 *total += *x;
             }
         }
-        for total in &mut self.total {
-            *total = 1.0 / *total;
-        }
-        for row in keys.chunks_exact_mut(width) {
-            for (x, share) in row.iter_mut().zip(&self.total) {
-                *x *= share;
-            }
+        self.total.iter_mut().for_each(|total| *total = 1.0 / *total);
+        for row in self.p.chunks_exact_mut(padded) {
+            row.iter_mut().zip(&self.total).for_each(|(x, share)| *x *= share);
         }
     }
 }
@@ -194,16 +230,16 @@ impl WithSimd for Forward<'_> {
         let Forward { room, units, block, y, o } = self;
         let [n, y_stride, o_stride] =
             [block.positions, block.y_stride, block.o_stride].map(|n| n as usize);
+        let padded = n.next_multiple_of(LANES);
         for unit in units {
-            room.soften(simd, y, unit, n, y_stride);
-            room.out.clear(unit.width, n);
-            room.out.add_product(simd, &room.v, &room.p, n);
+            room.soften(simd, y, y_stride, unit, n);
+            collect(simd, &mut room.out, (y, y_stride, unit.v), &room.p, unit.width, n);
             for p in 0..n {
                 let q = &y[p * y_stride + unit.q..][..unit.width];
-                for (c, (to, q)) in
-                    o[p * o_stride + unit.o..][..unit.width].iter_mut().zip(q).enumerate()
-                {
-                    *to = q + room.out.row(c)[p];
+                let o = &mut o[p * o_stride + unit.o..][..unit.width];
+                let rows = room.out.chunks_exact(padded);
+                for ((to, q), row) in o.iter_mut().zip(q).zip(rows) {
+                    *to = q + row[p];
                 }
             }
         }
@@ -244,48 +280,35 @@ impl WithSimd for Back<'_> {
         let Back { room, units, block, y, g, dy } = self;
         let [n, y_stride, o_stride] =
             [block.positions, block.y_stride, block.o_stride].map(|n| n as usize);
+        let padded = n.next_multiple_of(LANES);
         for unit in units {
             let width = unit.width;
-            room.soften(simd, y, unit, n, y_stride);
-            room.g.copy(g, o_stride, unit.o, n, width);
-            room.v_turned.turn(&room.v, n, width);
-            room.g_turned.turn(&room.g, n, width);
+            room.soften(simd, y, y_stride, unit, n);
+            turn(&mut room.g, g, o_stride, (unit.o, width), n);
             // dP, then dS = scale P (dP - sum over keys of P dP).
-            room.s.clear(n, n);
-            room.s.add_product(simd, &room.v_turned, &room.g_turned, width);
-            let total = &mut room.total;
-            total.fill(0.0);
-            let across = room.s.width;
-            for (s, p) in room.s.data.chunks_exact(across).zip(room.p.data.chunks_exact(across)) {
-                for ((total, s), p) in total.iter_mut().zip(s).zip(p) {
+            spread(simd, &mut room.s, (y, y_stride, unit.v), &room.g, width, n);
+            room.total.fill(0.0);
+            for (s, p) in room.s.chunks_exact(padded).zip(room.p.chunks_exact(padded)) {
+                for ((total, s), p) in room.total.iter_mut().zip(s).zip(p) {
                     *total += s * p;
                 }
             }
-            let rows = room.s.data.chunks_exact_mut(across).zip(room.p.data.chunks_exact(across));
-            for (s, p) in rows {
-                for ((s, p), total) in s.iter_mut().zip(p).zip(&*total) {
+            for (s, p) in room.s.chunks_exact_mut(padded).zip(room.p.chunks_exact(padded)) {
+                for ((s, p), total) in s.iter_mut().zip(p).zip(&room.total) {
                     *s = unit.scale * p * (*s - total);
                 }
             }
-            let mut put = |at: usize, out: &Grid, add: Option<&Grid>| {
-                for p in 0..n {
-                    for (c, to) in dy[p * y_stride + at..][..width].iter_mut().enumerate() {
-                        *to = out.row(c)[p] + add.map_or(0.0, |g| g.row(p)[c]);
-                    }
+            collect(simd, &mut room.out, (y, y_stride, unit.k), &room.s, width, n);
+            for p in 0..n {
+                let to = &mut dy[p * y_stride + unit.q..][..width];
+                let rows = room.out.chunks_exact(padded).zip(room.g.chunks_exact(padded));
+                for (to, (out, g)) in to.iter_mut().zip(rows) {
+                    *to = out[p] + g[p];
                 }
-            };
-            room.out.clear(width, n);
-            room.out.add_product(simd, &room.k, &room.s, n);
-            put(unit.q, &room.out, Some(&room.g));
-            // Queries beyond the last have a uniform P; they are not summed.
-            room.turned.turn(&room.s, n, n);
-            room.out.clear(width, n);
-            room.out.add_product(simd, &room.q, &room.turned, n);
-            put(unit.k, &room.out, None);
-            room.turned.turn(&room.p, n, n);
-            room.out.clear(width, n);
-            room.out.add_product(simd, &room.g, &room.turned, n);
-            put(unit.v, &room.out, None);
+            }
+            // Padded queries have no weight here: Q and g are zeros there.
+            gather(simd, (dy, y_stride, unit.k), &room.s, &room.q, width, n);
+            gather(simd, (dy, y_stride, unit.v), &room.p, &room.g, width, n);
         }
     }
 }

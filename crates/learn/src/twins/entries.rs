@@ -84,7 +84,7 @@ fn each_entry(
     (x, relu, product): (&[f32], bool, bool),
     (panels, start): (&[f32], &[f32]),
     out: &mut [f32],
-    finish: impl Fn(usize, &[f32], &mut [f32]) + Sync,
+    finish: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
 ) {
     let arch = Arch::new();
     let count = block.count();
@@ -97,7 +97,7 @@ fn each_entry(
             let row = (i * ROWS, count);
             arch.dispatch(Product { x, stride, inputs, relu, row, panels, start, products });
             for (j, out) in out.chunks_exact_mut(outputs).enumerate() {
-                finish(i * ROWS + j, &products[j * width..][..outputs], out);
+                finish(i * ROWS + j, &mut products[j * width..][..outputs], out);
             }
         },
     );
@@ -140,17 +140,19 @@ pub(super) fn forward(call: &TwinCall<'_>) {
     let relu_out = call.constant("RELU_OUT") == 1;
     let from = (&*x, call.constant("RELU") == 1, product);
     each_entry(&block, from, (&panels, &start), &mut out, |entry, products, out| {
-        let (row, column) = block.terms(entry);
-        for (j, (to, &value)) in out.iter_mut().zip(products).enumerate() {
-            let mut value = block.scale * value;
-            if terms {
-                value += by_row[row + j] + by_column[column + j];
-            }
-            if accumulate {
-                value += *to;
-            }
-            *to = if relu_out { value.max(0.0) } else { value };
+        products.iter_mut().for_each(|x| *x *= block.scale);
+        if terms {
+            let (row, column) = block.terms(entry);
+            add(products, &by_row[row..row + outputs]);
+            add(products, &by_column[column..column + outputs]);
         }
+        if accumulate {
+            add(products, out);
+        }
+        if relu_out {
+            products.iter_mut().for_each(|x| *x = x.max(0.0));
+        }
+        out.copy_from_slice(products);
     });
 }
 
@@ -176,41 +178,54 @@ pub(super) fn input(call: &TwinCall<'_>) {
     let masked = call.constant("RELU") == 1 || call.constant("RELU_OUT") == 1;
     let [rows, columns] = [block.rows, block.columns].map(|n| n as usize);
     let lines = block.nets as usize * rows;
-    each_entry(
-        &block,
-        (&dy, false, product),
-        (&panels, &start),
-        &mut dx,
-        |entry, products, out| {
+    let from = (dy, false, product);
+    each_entry(&block, from, (&panels, &start), &mut dx, |entry, products, out| {
+        products.iter_mut().for_each(|x| *x *= block.scale);
+        if accumulate {
+            add(products, out);
+        }
+        if terms {
+            let (row, column) = (entry / columns, entry % columns);
+            let net_column = lines + row / rows * columns + column;
             let (row_at, column_at) = block.terms(entry);
-            let (row, c) = (entry / columns, entry % columns);
-            let column = lines + row / rows * columns + c;
-            let x = masked.then(|| &x[entry * outputs..][..outputs]);
-            for (j, (to, &value)) in out.iter_mut().zip(products).enumerate() {
-                let mut value = block.scale * value;
-                if accumulate {
-                    value += *to;
+            let by_row = &over_columns[row_at..row_at + outputs];
+            let by_column = &over_rows[column_at..column_at + outputs];
+            match pooling {
+                0 => {
+                    add_where(products, by_row, &best[row * outputs..], column);
+                    add_where(products, by_column, &best[net_column * outputs..], row % rows);
                 }
-                if terms {
-                    let (by_row, by_column) = (over_columns[row_at + j], over_rows[column_at + j]);
-                    match pooling {
-                        0 => {
-                            if best[row * outputs + j] as usize == c {
-                                value += by_row;
-                            }
-                            if best[column * outputs + j] as usize == row % rows {
-                                value += by_column;
-                            }
-                        }
-                        1 => value += by_row / columns as f32 + by_column / rows as f32,
-                        _ => value += by_row + by_column,
-                    }
+                1 => {
+                    add_scaled(products, by_row, 1.0 / columns as f32);
+                    add_scaled(products, by_column, 1.0 / rows as f32);
                 }
-                if let Some(x) = x {
-                    value = if x[j] > 0.0 { block.factor * value } else { 0.0 };
+                _ => {
+                    add(products, by_row);
+                    add(products, by_column);
                 }
-                *to = value;
             }
-        },
-    );
+        }
+        if masked {
+            let x = &x[entry * outputs..][..outputs];
+            for (value, &x) in products.iter_mut().zip(x) {
+                *value = if x > 0.0 { block.factor * *value } else { 0.0 };
+            }
+        }
+        out.copy_from_slice(products);
+    });
+}
+
+fn add(sum: &mut [f32], x: &[f32]) {
+    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+}
+
+fn add_scaled(sum: &mut [f32], x: &[f32], scale: f32) {
+    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += scale * x);
+}
+
+/// Adds those numbers whose place is `here`.
+fn add_where(sum: &mut [f32], x: &[f32], places: &[u32], here: usize) {
+    for ((sum, x), &place) in sum.iter_mut().zip(x).zip(places) {
+        *sum += if place == here as u32 { *x } else { 0.0 };
+    }
 }

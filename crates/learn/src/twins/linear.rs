@@ -4,6 +4,8 @@ use super::tile::{self, COLUMNS, Panel, ROWS, Tile};
 use bytemuck::{Pod, Zeroable};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use weightlab_tensor::TwinCall;
 
 /// `Block` of `shaders/learn/parts/linear.wgsl`.
@@ -205,50 +207,43 @@ struct Piece {
     bias: [f32; COLUMNS],
 }
 
-/// One piece, of rows `rows`.
-struct Pairs<'a> {
-    x: (&'a [f32], usize),
-    dy: (&'a [f32], usize),
-    /// Columns of dy and of x.
-    pairs: &'a [(usize, usize)],
-    /// How many of them.
-    size: (usize, usize),
-    rows: std::ops::Range<usize>,
+impl Piece {
+    fn add(&mut self, other: &Piece) {
+        let sums = self.sums.as_flattened_mut().as_flattened_mut();
+        let others = other.sums.as_flattened().as_flattened();
+        sums.iter_mut().zip(others).for_each(|(sum, x)| *sum += x);
+        self.bias.iter_mut().zip(&other.bias).for_each(|(sum, x)| *sum += x);
+    }
+}
+
+/// Rows that are summed at once: their panels stay in the cache.
+const AT_ONCE: usize = 256;
+
+/// One piece of some rows, of which the columns of dy and of x lie in panels `[rows][16]`.
+struct Pairs<'a, I> {
+    pairs: I,
+    panels: [&'a [f32]; 2],
+    rows: usize,
     bias: bool,
 }
 
-impl WithSimd for Pairs<'_> {
+impl<I: Iterator<Item = (usize, usize)>> WithSimd for Pairs<'_, I> {
     type Output = Piece;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Piece {
         let mut piece = Piece { sums: [[[0.0; COLUMNS]; ROWS]; 2], bias: [0.0; COLUMNS] };
-        let (outputs, inputs) = self.size;
-        let n = self.rows.len();
-        let ((x, x_stride), (dy, y_stride)) = (self.x, self.dy);
-        let (mut own_x, mut own_dy) = (Vec::new(), Vec::new());
-        for &(y_at, x_at) in self.pairs {
-            let from = |at: usize, stride: usize| self.rows.start * stride + at;
-            let mut b = Panel { at: &x[from(x_at, x_stride)..], stride: x_stride };
-            let mut a = Panel { at: &dy[from(y_at, y_stride)..], stride: y_stride };
-            // What lies beside a narrower piece may end with the buffer.
-            if inputs < COLUMNS {
-                own_x.clear();
-                tile::gather(&mut own_x, b.at, 0, (n, x_stride), (inputs, 1));
-                b = Panel { at: &own_x, stride: COLUMNS };
-            }
-            if outputs < COLUMNS {
-                own_dy.clear();
-                tile::gather(&mut own_dy, a.at, 0, (n, y_stride), (outputs, 1));
-                a = Panel { at: &own_dy, stride: COLUMNS };
-            }
-            tile::accumulate(simd, &mut piece.sums[0], a, b, n);
-            if outputs > ROWS {
-                let a = Panel { at: &a.at[ROWS..], stride: a.stride };
-                tile::accumulate(simd, &mut piece.sums[1], a, b, n);
+        let n = self.rows;
+        let size = n * COLUMNS;
+        for (y, x) in self.pairs {
+            let dy = &self.panels[0][y * size..][..size];
+            let b = Panel { at: &self.panels[1][x * size..][..size], stride: COLUMNS };
+            for (half, sums) in piece.sums.iter_mut().enumerate() {
+                let a = Panel { at: &dy[half * ROWS..], stride: COLUMNS };
+                tile::accumulate(simd, sums, a, b, n);
             }
             if self.bias {
-                for row in a.at.chunks(a.stride).take(n) {
+                for row in dy.chunks_exact(COLUMNS) {
                     piece.bias.iter_mut().zip(row).for_each(|(sum, d)| *sum += d);
                 }
             }
@@ -257,47 +252,122 @@ impl WithSimd for Pairs<'_> {
     }
 }
 
+/// Columns of a matrix that are summed over rows: first of each panel, and how many.
+type Columns = BTreeMap<usize, usize>;
+
+/// Rows `rows` of some columns as panels `[rows][16]`, one after the other: read row by row where they lie, they would be a page apart.
+fn pack(
+    out: &mut Vec<f32>,
+    columns: &Columns,
+    (x, stride): (&[f32], usize),
+    rows: Range<usize>,
+    relu: bool,
+) {
+    out.clear();
+    out.resize(columns.len() * rows.len() * COLUMNS, 0.0);
+    let panels = out.chunks_exact_mut(rows.len() * COLUMNS);
+    for ((&at, &width), panel) in columns.iter().zip(panels) {
+        let from = x[rows.start * stride..].chunks(stride);
+        for (to, row) in panel.chunks_exact_mut(COLUMNS).zip(from) {
+            for (to, &value) in to.iter_mut().zip(&row[at..at + width]) {
+                *to = if relu { value.max(0.0) } else { value };
+            }
+        }
+    }
+}
+
+/// A line of the table of `linear_weight.wgsl`.
+struct Job {
+    corner: usize,
+    outputs: usize,
+    inputs: usize,
+    stride: usize,
+    /// Of the first output, plus one; 0: none here.
+    bias: usize,
+    scale: f32,
+    /// Columns of dy and of x.
+    pairs: Vec<(usize, usize)>,
+}
+
+impl Job {
+    fn read(table: &[u32], tile: usize) -> Job {
+        let [corner, outputs, inputs, stride] = quads(table, 3 * tile);
+        let [bias, first, count, scale] = quads(table, 3 * tile + 1);
+        let [o, k, ..] = quads(table, 3 * tile + 2);
+        let pair = |p: usize| {
+            let [y, x, ..] = quads(table, first + p);
+            (4 * (y + o), 4 * (x + k))
+        };
+        Job {
+            corner,
+            outputs: 4 * outputs,
+            inputs: 4 * inputs,
+            stride,
+            bias: if bias > 0 && k == 0 { bias + o } else { 0 },
+            scale: f32::from_bits(scale as u32),
+            pairs: (0..count).map(pair).collect(),
+        }
+    }
+}
+
 /// Of `linear_weight_software.wgsl`.
 pub(super) fn weight(call: &TwinCall<'_>) {
     let block: Block = call.block();
     let (table, x, dy) = (call.read_words(0), call.read(1), call.read(2));
     let (table, x, dy) = (&*table, &*x, &*dy);
-    let [rows, x_stride, y_stride] =
-        [block.rows, 4 * block.x_stride, 4 * block.y_stride].map(|n| n as usize);
-    let positive: Vec<f32>;
-    let x = if call.constant("RELU") == 1 {
-        positive = x[..rows * x_stride].par_iter().map(|x| x.max(0.0)).collect();
-        &positive
-    } else {
-        &x[..rows * x_stride]
-    };
-    let dy = &dy[..rows * y_stride];
-    let arch = Arch::new();
-    let tiles = block.tiles as usize;
-    let spans = rows.div_ceil(block.span as usize);
-    let pieces: Vec<Piece> = (0..spans * tiles)
-        .into_par_iter()
-        .map(|at| {
-            let (span, tile) = (at / tiles, at % tiles);
-            let [_, outputs, inputs, _] = quads(&table, 3 * tile);
-            let [bias, first, count, _] = quads(&table, 3 * tile + 1);
-            let [o, k, ..] = quads(&table, 3 * tile + 2);
-            let pair = |p: usize| {
-                let [y, x, ..] = quads(&table, first + p);
-                (4 * (y + o), 4 * (x + k))
-            };
-            let pairs: Vec<_> = (0..count).map(pair).collect();
-            let start = span * block.span as usize;
-            arch.dispatch(Pairs {
-                x: (x, x_stride),
-                dy: (dy, y_stride),
-                pairs: &pairs,
-                size: (4 * outputs, 4 * inputs),
-                rows: start..(start + block.span as usize).min(rows),
-                bias: bias > 0 && k == 0,
-            })
+    let [rows, x_stride, y_stride, span] =
+        [block.rows, 4 * block.x_stride, 4 * block.y_stride, block.span].map(|n| n as usize);
+    let jobs: Vec<Job> = (0..block.tiles as usize).map(|t| Job::read(table, t)).collect();
+    let (mut x_columns, mut y_columns) = (BTreeMap::new(), BTreeMap::new());
+    for job in &jobs {
+        for &(y, x) in &job.pairs {
+            // Two maps may read a column in pieces of different widths.
+            let width = x_columns.entry(x).or_insert(0);
+            *width = job.inputs.max(*width);
+            let width = y_columns.entry(y).or_insert(0);
+            *width = job.outputs.max(*width);
+        }
+    }
+    let place = |columns: &Columns, at: usize| columns.range(..at).count();
+    let pairs: Vec<Vec<(usize, usize)>> = jobs
+        .iter()
+        .map(|j| {
+            j.pairs.iter().map(|&(y, x)| (place(&y_columns, y), place(&x_columns, x))).collect()
         })
         .collect();
+    let relu = call.constant("RELU") == 1;
+    let arch = Arch::new();
+    // Work is cut the same way on any number of cores, so that sums are the same.
+    let blocks: Vec<Range<usize>> = (0..rows)
+        .step_by(span)
+        .flat_map(|first| {
+            let last = (first + span).min(rows);
+            (first..last).step_by(AT_ONCE).map(move |at| at..(at + AT_ONCE).min(last))
+        })
+        .collect();
+    let of_block = |(dys, xs): &mut (Vec<f32>, Vec<f32>), rows: &Range<usize>| -> Vec<Piece> {
+        pack(dys, &y_columns, (dy, y_stride), rows.clone(), false);
+        pack(xs, &x_columns, (x, x_stride), rows.clone(), relu);
+        let piece = |(job, pairs): (&Job, &Vec<(usize, usize)>)| {
+            arch.dispatch(Pairs {
+                pairs: pairs.iter().copied(),
+                panels: [dys, xs],
+                rows: rows.len(),
+                bias: job.bias > 0,
+            })
+        };
+        jobs.iter().zip(&pairs).map(piece).collect()
+    };
+    let made: Vec<Vec<Piece>> = blocks.par_iter().map_init(Default::default, of_block).collect();
+    let mut pieces: Vec<Piece> = Vec::new();
+    for (rows, made) in blocks.iter().zip(made) {
+        if rows.start % span == 0 {
+            pieces.extend(made);
+        } else {
+            let first = pieces.len() - jobs.len();
+            pieces[first..].iter_mut().zip(&made).for_each(|(sum, piece)| sum.add(piece));
+        }
+    }
     let mut out = call.write(3);
     let mut put = |at: usize, scale: f32, values: &[f32]| {
         for (to, value) in out[at..at + values.len()].iter_mut().zip(values) {
@@ -306,19 +376,15 @@ pub(super) fn weight(call: &TwinCall<'_>) {
         }
     };
     for (at, piece) in pieces.iter().enumerate() {
-        let (span, tile) = (at / tiles, at % tiles);
-        let [corner, outputs, inputs, stride] = quads(&table, 3 * tile);
-        let bias = quads(&table, 3 * tile + 1)[0];
-        let scale = f32::from_bits(table[4 * (3 * tile + 1) + 3]);
-        let [o, k, ..] = quads(&table, 3 * tile + 2);
-        let base = span * block.partial_stride as usize;
-        for row in 0..4 * outputs {
-            let values = &piece.sums[row / ROWS][row % ROWS][..4 * inputs];
-            put(4 * (base + corner - block.base as usize + row * stride), scale, values);
+        let job = &jobs[at % jobs.len()];
+        let base = at / jobs.len() * block.partial_stride as usize;
+        let place = |quad: usize| 4 * (base + quad - block.base as usize);
+        for row in 0..job.outputs {
+            let values = &piece.sums[row / ROWS][row % ROWS][..job.inputs];
+            put(place(job.corner + row * job.stride), job.scale, values);
         }
-        if bias > 0 && k == 0 {
-            let at = 4 * (base + bias - 1 - block.base as usize + o);
-            put(at, scale, &piece.bias[..4 * outputs]);
+        if job.bias > 0 {
+            put(place(job.bias - 1), job.scale, &piece.bias[..job.outputs]);
         }
     }
 }

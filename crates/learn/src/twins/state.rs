@@ -218,9 +218,9 @@ fn pool(x: &[f32], (count, step): (usize, usize), pooling: u32, out: &mut [f32],
         let row = &x[p * step..][..out.len()];
         if pooling == 0 {
             for ((value, best), &next) in out.iter_mut().zip(&mut *best).zip(row) {
-                if next > *value {
-                    (*value, *best) = (next, p as u32);
-                }
+                let more = next > *value;
+                *value = if more { next } else { *value };
+                *best = if more { p as u32 } else { *best };
             }
         } else {
             out.iter_mut().zip(row).for_each(|(value, next)| *value += next);

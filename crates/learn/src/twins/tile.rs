@@ -17,6 +17,12 @@ pub(super) struct Panel<'a> {
     pub stride: usize,
 }
 
+/// A vector of exactly as many numbers.
+#[inline(always)]
+fn load<S: Simd>(x: &[f32]) -> S::f32s {
+    S::as_simd_f32s(x).0[0]
+}
+
 /// `tile[i][j] += sum_k a[k][i] b[k][j]` over `k < n`. Eight accumulators at a time hide the latency of multiply-adds, and one load of b and
 /// eight broadcasts of a feed them.
 #[inline(always)]
@@ -32,14 +38,14 @@ pub(super) fn accumulate<S: Simd>(simd: S, tile: &mut Tile, a: Panel<'_>, b: Pan
     for at in (0..COLUMNS).step_by(lanes) {
         let mut sum = [simd.splat_f32s(0.0); ROWS];
         for i in 0..ROWS {
-            sum[i] = simd.partial_load_f32s(&tile[i][at..at + lanes]);
+            sum[i] = load::<S>(&tile[i][at..at + lanes]);
         }
         let (mut left, mut right) = (a.at, &b.at[at..]);
         for k in 0..n {
             let (Some(x), Some(w)) = (left.first_chunk::<ROWS>(), right.get(..lanes)) else {
                 break;
             };
-            let w = simd.partial_load_f32s(w);
+            let w = load::<S>(w);
             sum[0] = simd.mul_add_f32s(simd.splat_f32s(x[0]), w, sum[0]);
             sum[1] = simd.mul_add_f32s(simd.splat_f32s(x[1]), w, sum[1]);
             sum[2] = simd.mul_add_f32s(simd.splat_f32s(x[2]), w, sum[2]);
@@ -54,7 +60,7 @@ pub(super) fn accumulate<S: Simd>(simd: S, tile: &mut Tile, a: Panel<'_>, b: Pan
             }
         }
         for i in 0..ROWS {
-            simd.partial_store_f32s(&mut tile[i][at..at + lanes], sum[i]);
+            S::as_mut_simd_f32s(&mut tile[i][at..at + lanes]).0[0] = sum[i];
         }
     }
 }
