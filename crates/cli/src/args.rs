@@ -29,7 +29,7 @@ pub struct Cli {
 }
 
 /// Options of every command.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Global {
     /// GPU to use: a number or a part of a name, as `weightlab devices` lists them
     #[arg(long, global = true, value_name = "NUMBER|NAME")]
@@ -43,6 +43,9 @@ pub struct Global {
     /// Use no more of the GPU than WebGPU's default limits, for tests
     #[arg(long, global = true, hide_short_help = true)]
     pub default_limits: bool,
+    /// On a software renderer, leave to kernels what native code does many times faster, for tests
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_twins: bool,
 }
 
 /// What to do.

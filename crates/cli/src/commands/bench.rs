@@ -173,7 +173,7 @@ async fn train(global: &Global, out: &Out, args: &BenchTrainArgs) -> Result<Exit
         let m = bench::train(&gpu, &options).await?;
         object_always(&m);
         out.note(&format!(
-            "{} ({} parameters) on {}, augment {}, batch {}: {:.1} samples/s, {:.1} ms and {} dispatches a step, {} predicted, {} taken, on {}",
+            "{} ({} parameters) on {}, augment {}, batch {}: {:.1} samples/s, {:.1} ms and {} dispatches a step, {} predicted, {} taken, on {}{}",
             m.model,
             m.parameters,
             m.dims,
@@ -184,7 +184,8 @@ async fn train(global: &Global, out: &Out, args: &BenchTrainArgs) -> Result<Exit
             m.dispatches,
             bytes_text(m.bytes),
             bytes_text(m.bytes_taken),
-            m.adapter
+            m.adapter,
+            if m.twins { ", with native twins of kernels" } else { "" }
         ));
     }
     Ok(ExitCode::SUCCESS)

@@ -34,7 +34,7 @@ pub async fn open_gpu(global: &Global) -> Result<Gpu> {
     let options = OpenOptions {
         adapter: global.device.clone(),
         default_limits: global.default_limits,
-        twins: true,
+        twins: !global.no_twins,
         ..OpenOptions::default()
     };
     Ok(Gpu::open(&options).await.map_err(LabError::from)?)

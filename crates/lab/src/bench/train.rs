@@ -44,6 +44,8 @@ pub struct TrainMeasurement {
     pub ms: f64,
     /// Networks per second.
     pub samples_per_s: f64,
+    /// Whether native twins did what they can, in place of kernels.
+    pub twins: bool,
     /// Dispatches of a step.
     pub dispatches: u64,
     /// Predicted bytes of GPU memory.
@@ -110,6 +112,7 @@ pub async fn train(gpu: &Gpu, options: &TrainBenchOptions) -> Result<TrainMeasur
         micro_batch: session.micro_batch() as u64,
         ms: best * 1e3,
         samples_per_s: session.batch() as f64 / best,
+        twins: gpu.runs_twins(),
         dispatches,
         bytes: session.memory().total(),
         bytes_taken,

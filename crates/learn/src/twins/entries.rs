@@ -130,7 +130,7 @@ pub(super) fn forward(call: &TwinCall<'_>) {
         [block.inputs, block.outputs, block.weight_stride, block.weight].map(|n| 4 * n as usize);
     let product = call.constant("PRODUCT") == 1;
     let n = if product { inputs } else { 0 };
-    let panels = panels(&params, weight, n, outputs, 1, stride);
+    let panels = panels(params, weight, n, outputs, 1, stride);
     let mut start = vec![0.0; outputs];
     if block.bias > 0 {
         start.copy_from_slice(&params[4 * (block.bias as usize - 1)..][..outputs]);
@@ -138,7 +138,7 @@ pub(super) fn forward(call: &TwinCall<'_>) {
     let terms = call.constant("TERMS") == 1;
     let accumulate = call.constant("ACCUMULATE") == 1;
     let relu_out = call.constant("RELU_OUT") == 1;
-    let from = (&*x, call.constant("RELU") == 1, product);
+    let from = (x, call.constant("RELU") == 1, product);
     each_entry(&block, from, (&panels, &start), &mut out, |entry, products, out| {
         products.iter_mut().for_each(|x| *x *= block.scale);
         if terms {
@@ -170,7 +170,7 @@ pub(super) fn input(call: &TwinCall<'_>) {
         [block.inputs, block.outputs, block.weight_stride, block.weight].map(|n| 4 * n as usize);
     let product = call.constant("PRODUCT") == 1;
     let n = if product { inputs } else { 0 };
-    let panels = panels(&params, weight, n, outputs, stride, 1);
+    let panels = panels(params, weight, n, outputs, stride, 1);
     let start = vec![0.0; outputs];
     let terms = call.constant("TERMS") == 1;
     let pooling = call.constant("POOLING");

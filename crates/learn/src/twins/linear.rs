@@ -138,20 +138,20 @@ pub(super) fn forward(call: &TwinCall<'_>) {
     let (table, x, params) = (&*table, &*x, &*params);
     let mut panels = Vec::new();
     let target = |tile: usize| {
-        let [at, columns, row, first] = quads(&table, 2 * tile);
+        let [at, columns, row, first] = quads(table, 2 * tile);
         let columns = 4 * columns;
         let mut target =
             Target { at: 4 * at, columns, start: [0.0; COLUMNS], segments: Vec::new() };
-        for s in 0..quads(&table, 2 * tile + 1)[0] {
-            let [from, n, weight, stride] = quads(&table, first + 2 * s);
-            let bias = quads(&table, first + 2 * s + 1)[0];
+        for s in 0..quads(table, 2 * tile + 1)[0] {
+            let [from, n, weight, stride] = quads(table, first + 2 * s);
+            let bias = quads(table, first + 2 * s + 1)[0];
             if bias > 0 {
                 let values = &params[4 * (bias - 1) + row..][..columns];
                 target.start.iter_mut().zip(values).for_each(|(sum, b)| *sum += b);
             }
             target.segments.push(Segment { from: 4 * from, n: 4 * n, panel: panels.len() });
             let first = 4 * (weight + row * stride);
-            tile::gather(&mut panels, &params, first, (4 * n, 1), (columns, 4 * stride));
+            tile::gather(&mut panels, params, first, (4 * n, 1), (columns, 4 * stride));
         }
         target
     };
@@ -160,7 +160,7 @@ pub(super) fn forward(call: &TwinCall<'_>) {
         rows: block.rows as usize,
         targets,
         panels,
-        from: (&x, 4 * block.x_stride as usize),
+        from: (x, 4 * block.x_stride as usize),
         relu: call.constant("RELU") == 1,
         accumulate: block.accumulate == 1,
         mask: None,
@@ -175,15 +175,15 @@ pub(super) fn input(call: &TwinCall<'_>) {
     let (table, x, dy, params) = (&*table, &*x, &*dy, &*params);
     let mut panels = Vec::new();
     let target = |tile: usize| {
-        let [at, columns, column, first] = quads(&table, 2 * tile);
+        let [at, columns, column, first] = quads(table, 2 * tile);
         let columns = 4 * columns;
         let mut target =
             Target { at: 4 * at, columns, start: [0.0; COLUMNS], segments: Vec::new() };
-        for s in 0..quads(&table, 2 * tile + 1)[0] {
-            let [from, n, weight, stride] = quads(&table, first + s);
+        for s in 0..quads(table, 2 * tile + 1)[0] {
+            let [from, n, weight, stride] = quads(table, first + s);
             target.segments.push(Segment { from: 4 * from, n: 4 * n, panel: panels.len() });
             let first = 4 * (weight + column);
-            tile::gather(&mut panels, &params, first, (4 * n, 4 * stride), (columns, 1));
+            tile::gather(&mut panels, params, first, (4 * n, 4 * stride), (columns, 1));
         }
         target
     };
@@ -193,10 +193,10 @@ pub(super) fn input(call: &TwinCall<'_>) {
         rows: block.rows as usize,
         targets,
         panels,
-        from: (&dy, 4 * block.y_stride as usize),
+        from: (dy, 4 * block.y_stride as usize),
         relu: false,
         accumulate: block.accumulate == 1,
-        mask: (call.constant("RELU") == 1).then_some(&*x),
+        mask: (call.constant("RELU") == 1).then_some(x),
     };
     product.run(&mut call.write(4), stride);
 }
