@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{Lcg, gpu};
+use common::{Lcg, gpu, gpu_with_twins};
 use pollster::block_on;
+use weightlab_gpu::Gpu;
 use weightlab_learn::dws::reference::{Mode, Model, State};
 use weightlab_learn::network::ModelConfig;
 use weightlab_learn::train::{Examples, Session, Statistics, TrainConfig, TrainError, epoch_order};
@@ -46,6 +47,10 @@ fn config(augment: &str) -> TrainConfig {
 }
 
 fn session(zoo: &Zoo, config: &TrainConfig) -> Result<Session, TrainError> {
+    session_on(gpu(), zoo, config)
+}
+
+fn session_on(gpu: &Gpu, zoo: &Zoo, config: &TrainConfig) -> Result<Session, TrainError> {
     let network = Network::new(&config.model, &zoo.mlp.dims, CLASSES).unwrap();
     let statistics = Statistics::per_entry(&zoo.params, zoo.mlp.param_count(), &zoo.all);
     let examples = Examples {
@@ -57,7 +62,7 @@ fn session(zoo: &Zoo, config: &TrainConfig) -> Result<Session, TrainError> {
         train: &zoo.all,
         pool: &zoo.all,
     };
-    Session::new(gpu(), config, network, statistics, &examples)
+    Session::new(gpu, config, network, statistics, &examples)
 }
 
 /// Loss and accuracy of the first step are those of the f64 reference on the first networks of the epoch.
@@ -162,6 +167,10 @@ fn run(session: &mut Session, steps: usize) -> Vec<f32> {
     block_on(session.snapshot()).unwrap().params
 }
 
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt()
+}
+
 #[test]
 fn it_goes_on_bit_for_bit() {
     let zoo = zoo(&[2, 6, 6, 1], 40);
@@ -184,6 +193,35 @@ fn it_goes_on_bit_for_bit() {
     assert!(run(&mut session(&zoo, &other).unwrap(), 5) != whole);
 }
 
+/// Native twins take the place of kernels. With dropout and normalisation, which have none, a step changes sides some ten times.
+#[test]
+fn native_twins_do_what_kernels_do() {
+    let gpus = [gpu(), gpu_with_twins()];
+    assert_eq!(gpus.map(Gpu::runs_twins), [false, gpu().is_cpu()]);
+    let zoo = zoo(&[2, 16, 16, 1], 48);
+    let mut config = config("none");
+    // As in the test below.
+    config.optimizer.kind = weightlab_learn::train::OptimizerKind::Sgd;
+    for mixed in [false, true] {
+        if let ModelConfig::Dws(dws) = &mut config.model {
+            (dws.dropout, dws.batch_norm) = (if mixed { 0.1 } else { 0.0 }, mixed);
+        }
+        let start = session(&zoo, &config).unwrap();
+        let before = block_on(start.snapshot()).unwrap().params;
+        let [kernels, twins, again] = [gpus[0], gpus[1], gpus[1]].map(|gpu| {
+            let mut session = session_on(gpu, &zoo, &config).unwrap();
+            let params = run(&mut session, 5);
+            println!("{mixed}: {} dispatches", session.dispatches());
+            params
+        });
+        let (way, apart) = (distance(&before, &kernels), distance(&kernels, &twins));
+        println!("{mixed}: {way} gone, {apart} apart");
+        // Both are f32: rounding of other orders of sums. Maxima that change places would show as more.
+        assert!(way > 1e-3 && apart < 1e-4 * way, "{way} gone, {apart} apart");
+        assert!(twins == again, "the same twins twice");
+    }
+}
+
 /// Parts of a batch add up to the batch.
 #[test]
 fn a_batch_in_parts_gives_the_same() {
@@ -203,9 +241,6 @@ fn a_batch_in_parts_gives_the_same() {
     assert!(parts.micro_batch() < parts.batch() && parts.memory().total() <= some << 20);
     let start = run(&mut whole, 0);
     let (a, b) = (run(&mut whole, 4), run(&mut parts, 4));
-    let distance = |a: &[f32], b: &[f32]| {
-        a.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt()
-    };
     let (way, apart) = (distance(&start, &a), distance(&a, &b));
     println!("moved {way:.2e}, apart {apart:.2e}");
     // Sums of f32 in another order, through four steps.
