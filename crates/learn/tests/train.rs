@@ -204,6 +204,8 @@ fn native_twins_do_what_kernels_do() {
     config.optimizer.kind = weightlab_learn::train::OptimizerKind::Sgd;
     for mixed in [false, true] {
         if let ModelConfig::Dws(dws) = &mut config.model {
+            // Heads of four channels, as in the default model.
+            dws.hidden = 32;
             (dws.dropout, dws.batch_norm) = (if mixed { 0.1 } else { 0.0 }, mixed);
         }
         let start = session(&zoo, &config).unwrap();

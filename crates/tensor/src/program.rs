@@ -65,12 +65,18 @@ impl Program {
                 gpu.write(&buffers[*buffer], 0, words);
             }
         }
+        let mut parts = twin::parts(&plan, gpu.runs_twins());
         let mut recording = gpu.record();
-        for call in 0..plan.calls.len() {
-            record(gpu, &plan, &buffers, &arenas, call, &mut recording)?;
+        for part in &mut parts {
+            // Kernels that have twins are not compiled, which may take longer than what they are for.
+            let Part::Gpu(calls) = part else { continue };
+            let first = recording.len();
+            for call in calls.clone() {
+                record(gpu, &plan, &buffers, &arenas, call, &mut recording)?;
+            }
+            *calls = first..recording.len();
         }
         let prepared = recording.prepare()?;
-        let parts = twin::parts(&plan, gpu.runs_twins());
         Ok(Program {
             gpu: gpu.clone(),
             #[cfg(not(target_arch = "wasm32"))]
@@ -142,7 +148,7 @@ impl Program {
         self.write_pass(pass);
         for part in &self.parts {
             match part {
-                Part::Gpu(calls) => self.prepared.submit_range(calls.clone())?,
+                Part::Gpu(dispatches) => self.prepared.submit_range(dispatches.clone())?,
                 #[cfg(not(target_arch = "wasm32"))]
                 Part::Twins { calls, fetch, send } => {
                     for &(place, words) in fetch {

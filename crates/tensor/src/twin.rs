@@ -72,13 +72,10 @@ type Piece = (Place, usize);
 /// Calls that follow each other on one side.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Part {
+    /// In a program, of what was prepared.
     Gpu(Range<usize>),
     /// Done natively: `fetch` is copied from the GPU before, `send` to it afterwards.
-    Twins {
-        calls: Range<usize>,
-        fetch: Vec<Piece>,
-        send: Vec<Piece>,
-    },
+    Twins { calls: Range<usize>, fetch: Vec<Piece>, send: Vec<Piece> },
 }
 
 /// On which sides the newest contents of a tensor are.
