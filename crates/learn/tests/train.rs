@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Lcg, gpu, gpu_with_twins};
+use common::{Lcg, gpu, gpu_with_twins, open};
 use pollster::block_on;
 use weightlab_gpu::Gpu;
 use weightlab_learn::dws::reference::{Mode, Model, State};
@@ -143,13 +143,15 @@ fn a_step_is_few_dispatches_and_nothing_else() {
         model: ModelConfig::default(),
         ..config("none")
     };
-    let live = gpu().live_bytes();
-    let mut session = session(&zoo, &config).unwrap();
+    // Of its own: others count on theirs at the same time.
+    let gpu = &open(false);
+    let live = gpu.live_bytes();
+    let mut session = session_on(gpu, &zoo, &config).unwrap();
     session.step().unwrap();
-    let held = gpu().live_bytes() - live;
-    let before = gpu().counts();
+    let held = gpu.live_bytes() - live;
+    let before = gpu.counts();
     session.step().unwrap();
-    let asked = gpu().counts() - before;
+    let asked = gpu.counts() - before;
     println!("{asked:?}, {held} bytes, {:?}", session.memory());
     assert_eq!([asked.buffers, asked.pipelines, asked.bytes_read], [0; 3]);
     // Seed, step and row of the pass, and the settings of the update.
@@ -261,7 +263,6 @@ fn what_is_not_finite_is_named() {
     let bad = epoch_order(config.seed, 0, 24)[23] as usize;
     let count = zoo.mlp.param_count();
     zoo.params[bad * count] = 3e38;
-    let network = Network::new(&config.model, &zoo.mlp.dims, CLASSES).unwrap();
     let examples = Examples {
         mlp: &zoo.mlp,
         params: &zoo.params,
@@ -271,17 +272,23 @@ fn what_is_not_finite_is_named() {
         train: &zoo.all,
         pool: &zoo.all,
     };
-    let statistics = Statistics::none(count);
-    let mut session = Session::new(gpu(), &config, network, statistics, &examples).unwrap();
-    session.step().unwrap();
-    assert!(block_on(session.updated()).unwrap());
-    let before = block_on(session.snapshot()).unwrap().params;
-    session.step().unwrap();
-    let metrics = block_on(session.metrics()).unwrap();
-    assert!(metrics[0].loss.is_finite(), "{metrics:?}");
-    assert!(!block_on(session.updated()).unwrap() || !metrics[1].loss.is_finite(), "{metrics:?}");
-    assert!(block_on(session.snapshot()).unwrap().params == before, "the update was not made");
-    let name = block_on(session.first_non_finite(1)).unwrap().unwrap();
-    println!("{name}: {metrics:?}");
-    assert_eq!(block_on(session.first_non_finite(0)).unwrap(), None);
+    for gpu in [gpu(), gpu_with_twins()] {
+        let network = Network::new(&config.model, &zoo.mlp.dims, CLASSES).unwrap();
+        let statistics = Statistics::none(count);
+        let mut session = Session::new(gpu, &config, network, statistics, &examples).unwrap();
+        session.step().unwrap();
+        assert!(block_on(session.updated()).unwrap());
+        let before = block_on(session.snapshot()).unwrap().params;
+        session.step().unwrap();
+        let metrics = block_on(session.metrics()).unwrap();
+        assert!(metrics[0].loss.is_finite(), "{metrics:?}");
+        assert!(
+            !block_on(session.updated()).unwrap() || !metrics[1].loss.is_finite(),
+            "{metrics:?}"
+        );
+        assert!(block_on(session.snapshot()).unwrap().params == before, "the update was not made");
+        let name = block_on(session.first_non_finite(1)).unwrap().unwrap();
+        println!("{name}: {metrics:?}");
+        assert_eq!(block_on(session.first_non_finite(0)).unwrap(), None);
+    }
 }

@@ -87,7 +87,9 @@ struct Sides {
 
 /// Cuts a plan into parts.
 pub(crate) fn parts(plan: &Plan, twins: bool) -> Vec<Part> {
-    let native = |call: usize| twins && plan.calls[call].twin.is_some();
+    // Gradients are copied as one arena, so one tensor must be all of it.
+    let gradients = plan.places.values().filter(|place| **place == Place::Gradients).count();
+    let native = |call: usize| twins && gradients < 2 && plan.calls[call].twin.is_some();
     let mut newest: BTreeMap<TensorId, Sides> = BTreeMap::new();
     for &id in plan.places.keys() {
         let sides = match plan.tensors[id.0 as usize].kind {

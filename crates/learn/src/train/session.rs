@@ -322,7 +322,7 @@ impl Session {
         self.memory
     }
 
-    /// Dispatches of the last step: preparing the batch, forward, back and update.
+    /// Dispatches of the last step, without what native twins did: preparing the batch, forward, back and update.
     pub fn dispatches(&self) -> u64 {
         self.dispatches
     }
@@ -335,7 +335,7 @@ impl Session {
         Evaluator::new(&self.gpu, &self.network, &self.store, &self.statistics, params)
     }
 
-    /// One update. Does not wait, reads nothing back and makes no buffer. Metrics must be read at the latest after
+    /// One update. Does not wait, reads nothing back and makes no buffer, unless native twins do a part of it. Metrics must be read at the latest after
     /// [`Session::most_pending`] steps.
     ///
     /// # Errors

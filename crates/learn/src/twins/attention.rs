@@ -1,4 +1,4 @@
-//! Twins of `shaders/learn/attention*_software.wgsl`:  o = q + P v  with P = softmax(scale q k^T), and its gradients.
+//! Twins of `shaders/learn/attention*.wgsl`:  o = q + P v  with P = softmax(scale q k^T), and its gradients.
 //!
 //! The lanes of a vector are queries: P is held `[keys][queries]`, and Q and gradients `[channels][queries]`, while keys and values are read from
 //! where they lie, number by number.
@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use weightlab_tensor::TwinCall;
 
-/// `Block` of `shaders/learn/parts/attention_lanes.wgsl`; strides in numbers.
+/// `Block` of `shaders/learn/parts/attention{,_lanes}.wgsl`; strides in numbers. Of the former, `nets` are rows.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Block {
@@ -37,7 +37,7 @@ fn units(table: &[u32], count: u32) -> Vec<Unit> {
     table.chunks_exact(8).take(count as usize).map(unit).collect()
 }
 
-/// Channels that a pass over the keys takes; widths are multiples of it.
+/// Channels that a pass over the keys takes; rows of channels are padded to a multiple of it, with zeros.
 const CHANNELS: usize = 4;
 /// What positions are padded to: the widest vector.
 const LANES: usize = 16;
@@ -45,10 +45,14 @@ const LANES: usize = 16;
 /// Rows `[..][positions]` of one unit, positions padded to [`LANES`] with zeros, as vectors.
 type Rows = Vec<f32>;
 
-/// Four numbers of position `p`.
+/// Four numbers of position `p`, of which `left` are the unit's; zeros for the others.
 #[inline(always)]
-fn four(x: &[f32], stride: usize, p: usize, at: usize) -> [f32; CHANNELS] {
-    std::array::from_fn(|e| x[p * stride + at..][..CHANNELS][e])
+fn four(x: &[f32], stride: usize, p: usize, at: usize, left: usize) -> [f32; CHANNELS] {
+    let here = &x[p * stride + at..];
+    match here.first_chunk() {
+        Some(all) if left >= CHANNELS => *all,
+        _ => std::array::from_fn(|e| if e < left { here[e] } else { 0.0 }),
+    }
 }
 
 /// Columns `at..at + width` of all positions, turned: `[width][positions]`.
@@ -56,7 +60,7 @@ fn four(x: &[f32], stride: usize, p: usize, at: usize) -> [f32; CHANNELS] {
 fn turn(out: &mut Rows, x: &[f32], stride: usize, (at, width): (usize, usize), n: usize) {
     let padded = n.next_multiple_of(LANES);
     out.clear();
-    out.resize(width * padded, 0.0);
+    out.resize(width.next_multiple_of(CHANNELS) * padded, 0.0);
     for p in 0..n {
         for (row, &value) in out.chunks_exact_mut(padded).zip(&x[p * stride + at..][..width]) {
             row[p] = value;
@@ -83,7 +87,7 @@ fn spread<S: Simd>(
         for c in (0..width).step_by(CHANNELS) {
             let row: [S::f32s; CHANNELS] = std::array::from_fn(|e| rows[(c + e) * across + v]);
             for (j, out) in out.chunks_exact_mut(across).enumerate() {
-                let factors = four(x, stride, j, at + c);
+                let factors = four(x, stride, j, at + c, width - c);
                 let sum = simd.mul_add_f32s(simd.splat_f32s(factors[0]), row[0], out[v]);
                 let sum = simd.mul_add_f32s(simd.splat_f32s(factors[1]), row[1], sum);
                 let sum = simd.mul_add_f32s(simd.splat_f32s(factors[2]), row[2], sum);
@@ -106,13 +110,13 @@ fn collect<S: Simd>(
     let padded = n.next_multiple_of(LANES);
     let across = padded / S::F32_LANES;
     out.clear();
-    out.resize(width * padded, 0.0);
+    out.resize(width.next_multiple_of(CHANNELS) * padded, 0.0);
     let (out, p) = (S::as_mut_simd_f32s(out).0, S::as_simd_f32s(p).0);
     for v in 0..across {
         for c in (0..width).step_by(CHANNELS) {
             let mut sums = [simd.splat_f32s(0.0); CHANNELS];
             for (j, p) in p.chunks_exact(across).enumerate() {
-                let factors = four(x, stride, j, at + c);
+                let factors = four(x, stride, j, at + c, width - c);
                 sums[0] = simd.mul_add_f32s(simd.splat_f32s(factors[0]), p[v], sums[0]);
                 sums[1] = simd.mul_add_f32s(simd.splat_f32s(factors[1]), p[v], sums[1]);
                 sums[2] = simd.mul_add_f32s(simd.splat_f32s(factors[2]), p[v], sums[2]);
@@ -148,12 +152,13 @@ fn gather<S: Simd>(
     }
 }
 
-/// e^x for x <= 0 within 2e-7 of itself: 2^n e^r with |r| <= ln 2 / 2, in operations that compilers make vectors of.
+/// e^x for -87 <= x <= 0 within 2e-7 of itself, and e^-87 below: 2^n e^r with |r| <= ln 2 / 2, in operations that compilers make vectors of.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     // Adding it rounds to a whole number, which is then in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
-    let x = x.max(-87.0);
+    // Not `max`, which would make a number of NaN.
+    let x = if x < -87.0 { -87.0 } else { x };
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
@@ -246,15 +251,54 @@ impl WithSimd for Forward<'_> {
     }
 }
 
+/// Nets and units of the kernels that have a thread, or a workgroup, for each of them.
+#[derive(Clone, Copy)]
+enum Count {
+    /// `attention*_software.wgsl`
+    Lanes,
+    /// `attention*.wgsl` and `attention*_narrow.wgsl`, where the block has rows in place of nets.
+    Groups,
+}
+
+impl Count {
+    fn of(self, call: &TwinCall<'_>) -> (usize, Vec<Unit>, Block) {
+        let block: Block = call.block();
+        let (nets, count) = match self {
+            Count::Lanes => (block.nets, call.groups[1]),
+            Count::Groups => (call.groups[1], call.groups[0]),
+        };
+        (nets as usize, units(&call.read_words(0), count), block)
+    }
+}
+
 /// Of `attention_software.wgsl`.
-pub(super) fn forward(call: &TwinCall<'_>) {
-    let block: Block = call.block();
-    let (table, y) = (call.read_words(0), call.read(1));
-    let (units, y) = (units(&table, call.groups[1]), &*y);
+pub(super) fn forward_lanes(call: &TwinCall<'_>) {
+    forward(call, Count::Lanes);
+}
+
+/// Of `attention.wgsl` and `attention_narrow.wgsl`.
+pub(super) fn forward_groups(call: &TwinCall<'_>) {
+    forward(call, Count::Groups);
+}
+
+/// Of `attention_back_software.wgsl`.
+pub(super) fn back_lanes(call: &TwinCall<'_>) {
+    back(call, Count::Lanes);
+}
+
+/// Of `attention_back.wgsl` and `attention_back_narrow.wgsl`.
+pub(super) fn back_groups(call: &TwinCall<'_>) {
+    back(call, Count::Groups);
+}
+
+fn forward(call: &TwinCall<'_>, count: Count) {
+    let (nets, units, block) = count.of(call);
+    let y = call.read(1);
+    let y = &*y;
     let mut o = call.write(2);
     let [y_net, o_net] = [block.y_stride, block.o_stride].map(|n| (n * block.positions) as usize);
     let arch = Arch::new();
-    o[..block.nets as usize * o_net]
+    o[..nets * o_net]
         .par_chunks_mut(o_net)
         .zip(y.par_chunks(y_net))
         .for_each_init(Room::default, |room, (o, y)| {
@@ -313,15 +357,14 @@ impl WithSimd for Back<'_> {
     }
 }
 
-/// Of `attention_back_software.wgsl`.
-pub(super) fn back(call: &TwinCall<'_>) {
-    let block: Block = call.block();
-    let (table, y, g) = (call.read_words(0), call.read(1), call.read(2));
-    let (units, y, g) = (units(&table, call.groups[1]), &*y, &*g);
+fn back(call: &TwinCall<'_>, count: Count) {
+    let (nets, units, block) = count.of(call);
+    let (y, g) = (call.read(1), call.read(2));
+    let (y, g) = (&*y, &*g);
     let mut dy = call.write(3);
     let [y_net, o_net] = [block.y_stride, block.o_stride].map(|n| (n * block.positions) as usize);
     let arch = Arch::new();
-    dy[..block.nets as usize * y_net]
+    dy[..nets * y_net]
         .par_chunks_mut(y_net)
         .zip(y.par_chunks(y_net).zip(g.par_chunks(o_net)))
         .for_each_init(Room::default, |room, (dy, (y, g))| {

@@ -150,7 +150,7 @@ pub(super) fn forward(call: &TwinCall<'_>) {
             add(products, out);
         }
         if relu_out {
-            products.iter_mut().for_each(|x| *x = x.max(0.0));
+            products.iter_mut().for_each(|x| *x = tile::relu(*x));
         }
         out.copy_from_slice(products);
     });

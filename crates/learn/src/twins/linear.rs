@@ -22,7 +22,7 @@ struct Block {
     tiles: u32,
 }
 
-/// Sixteen columns that are made, and what they are sums of.
+/// Up to sixteen columns that are made, and what they are sums of.
 struct Target {
     /// First column and number of columns, in numbers.
     at: usize,
@@ -270,7 +270,7 @@ fn pack(
         let from = x[rows.start * stride..].chunks(stride);
         for (to, row) in panel.chunks_exact_mut(COLUMNS).zip(from) {
             for (to, &value) in to.iter_mut().zip(&row[at..at + width]) {
-                *to = if relu { value.max(0.0) } else { value };
+                *to = if relu { tile::relu(value) } else { value };
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Twins of the kernels that make, sum and pool states: `shaders/learn/{embed,combine*,pool_*,mask}.wgsl`.
 
+use super::tile::relu;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 use weightlab_tensor::TwinCall;
@@ -100,7 +101,7 @@ pub(super) fn combine(call: &TwinCall<'_>) {
                         0 => {
                             let i = row * o_stride + at;
                             let (a, m) = (quad(attended, i), quad(mixed, i));
-                            [0, 1, 2, 3].map(|e| a[e] + m[e].max(0.0))
+                            [0, 1, 2, 3].map(|e| a[e] + relu(m[e]))
                         }
                         1 => quad(direct, row * direct_stride + at),
                         _ => quad(pooled, row / positions * pooled_stride + at),
@@ -118,7 +119,7 @@ pub(super) fn combine(call: &TwinCall<'_>) {
                     if block.accumulate == 1 {
                         value += *to;
                     }
-                    *to = if block.relu == 1 { value.max(0.0) } else { value };
+                    *to = if block.relu == 1 { relu(value) } else { value };
                 }
             }
         }

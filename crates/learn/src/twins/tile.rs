@@ -17,6 +17,12 @@ pub(super) struct Panel<'a> {
     pub stride: usize,
 }
 
+/// The positive part. Not `max`, which would make a number of NaN: what is not finite has to be found.
+#[inline(always)]
+pub(super) fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
 /// A vector of exactly as many numbers.
 #[inline(always)]
 fn load<S: Simd>(x: &[f32]) -> S::f32s {
@@ -65,7 +71,7 @@ pub(super) fn accumulate<S: Simd>(simd: S, tile: &mut Tile, a: Panel<'_>, b: Pan
     }
 }
 
-/// The first `columns` numbers of eight rows from `row` on, turned: `out[c * 8 + i]`. Rows from `rows` on are zeros; negative numbers, too, with `relu`.
+/// The first `columns` numbers of eight rows from `row` on, turned: `out[c * 8 + i]`. Rows from `rows` on are zeros; negative numbers, too, if only `positive` ones are wanted.
 #[inline(always)]
 pub(super) fn turn(
     out: &mut Vec<f32>,
@@ -73,14 +79,14 @@ pub(super) fn turn(
     stride: usize,
     columns: usize,
     (row, rows): (usize, usize),
-    relu: bool,
+    positive: bool,
 ) {
     out.clear();
     out.resize(columns * ROWS, 0.0);
     for i in 0..ROWS.min(rows - row) {
         let from = &x[(row + i) * stride..][..columns];
         for (to, &value) in out.chunks_exact_mut(ROWS).zip(from) {
-            to[i] = if relu { value.max(0.0) } else { value };
+            to[i] = if positive { relu(value) } else { value };
         }
     }
 }

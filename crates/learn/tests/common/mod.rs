@@ -212,7 +212,8 @@ impl Lcg {
     }
 }
 
-fn open(twins: bool) -> weightlab_gpu::Gpu {
+/// A device of one's own; its buffers are poisoned.
+pub fn open(twins: bool) -> weightlab_gpu::Gpu {
     let options = weightlab_gpu::OpenOptions { poison: true, twins, ..Default::default() };
     let gpu = pollster::block_on(weightlab_gpu::Gpu::open(&options)).expect("an adapter");
     println!("adapter: {:?}", gpu.report());
