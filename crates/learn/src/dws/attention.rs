@@ -28,14 +28,15 @@ pub(crate) struct Attention {
     pub o_stride: usize,
 }
 
+/// `Block` of `shaders/learn/parts/attention{,_lanes}.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Uniform {
-    positions: u32,
+pub(crate) struct Uniform {
+    pub positions: u32,
     /// Rows of a block, or nets.
-    count: u32,
-    y_stride: u32,
-    o_stride: u32,
+    pub count: u32,
+    pub y_stride: u32,
+    pub o_stride: u32,
 }
 
 /// Most positions, and rows of a block, of the kernels that keep all scores in registers.

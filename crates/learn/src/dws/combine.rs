@@ -94,21 +94,22 @@ pub(crate) struct Finish {
     pub factor: f32,
 }
 
+/// `Block` of `shaders/learn/parts/combine.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Uniform {
-    rows: u32,
-    positions: u32,
-    columns: u32,
-    relu: u32,
-    state_stride: u32,
-    extra_stride: u32,
-    o_stride: u32,
-    direct_stride: u32,
-    pooled_stride: u32,
-    accumulate: u32,
-    factor: f32,
-    pad: u32,
+pub(crate) struct Uniform {
+    pub rows: u32,
+    pub positions: u32,
+    pub columns: u32,
+    pub relu: u32,
+    pub state_stride: u32,
+    pub extra_stride: u32,
+    pub o_stride: u32,
+    pub direct_stride: u32,
+    pub pooled_stride: u32,
+    pub accumulate: u32,
+    pub factor: f32,
+    pub pad: u32,
 }
 
 impl Combine {

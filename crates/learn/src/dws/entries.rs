@@ -17,23 +17,24 @@ pub(crate) struct At {
     pub columns: Columns,
 }
 
+/// `Block` of `shaders/learn/parts/entries.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Uniform {
-    nets: u32,
-    rows: u32,
-    columns: u32,
-    inputs: u32,
-    outputs: u32,
-    weight: u32,
-    weight_stride: u32,
-    bias: u32,
-    row_stride: u32,
-    row_at: u32,
-    column_stride: u32,
-    column_at: u32,
-    scale: f32,
-    factor: f32,
+pub(crate) struct Uniform {
+    pub nets: u32,
+    pub rows: u32,
+    pub columns: u32,
+    pub inputs: u32,
+    pub outputs: u32,
+    pub weight: u32,
+    pub weight_stride: u32,
+    pub bias: u32,
+    pub row_stride: u32,
+    pub row_at: u32,
+    pub column_stride: u32,
+    pub column_at: u32,
+    pub scale: f32,
+    pub factor: f32,
 }
 
 /// The affine map of one step.

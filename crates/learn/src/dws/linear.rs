@@ -72,17 +72,18 @@ pub(crate) struct Ends {
     pub y_stride: usize,
 }
 
+/// `Block` of `shaders/learn/parts/linear.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Uniform {
-    rows: u32,
-    x_stride: u32,
-    y_stride: u32,
-    accumulate: u32,
-    span: u32,
-    partial_stride: u32,
-    base: u32,
-    tiles: u32,
+pub(crate) struct Uniform {
+    pub rows: u32,
+    pub x_stride: u32,
+    pub y_stride: u32,
+    pub accumulate: u32,
+    pub span: u32,
+    pub partial_stride: u32,
+    pub base: u32,
+    pub tiles: u32,
 }
 
 impl Uniform {

@@ -8,16 +8,16 @@
 //! all maps of pooled tensors another, all attention a third, and all sums into the next state a fourth.
 
 mod arena;
-mod attention;
+pub(crate) mod attention;
 mod backward;
-mod combine;
+pub(crate) mod combine;
 mod config;
-mod entries;
+pub(crate) mod entries;
 mod forward;
 mod fuse;
 mod inspect;
 mod layout;
-mod linear;
+pub(crate) mod linear;
 mod maps;
 mod model;
 mod norm;

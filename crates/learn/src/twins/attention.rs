@@ -3,20 +3,10 @@
 //! The lanes of a vector are queries: P is held `[keys][queries]`, and Q and gradients `[channels][queries]`, while keys and values are read from
 //! where they lie, number by number.
 
-use bytemuck::{Pod, Zeroable};
+use crate::dws::attention::Uniform;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use weightlab_tensor::TwinCall;
-
-/// `Block` of `shaders/learn/parts/attention{,_lanes}.wgsl`; strides in numbers. Of the former, `nets` are rows.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Block {
-    positions: u32,
-    nets: u32,
-    y_stride: u32,
-    o_stride: u32,
-}
 
 /// One head of one set map: first columns of Q, K, V and of the output.
 #[derive(Clone, Copy)]
@@ -222,7 +212,7 @@ impl Room {
 struct Forward<'a> {
     room: &'a mut Room,
     units: &'a [Unit],
-    block: Block,
+    block: Uniform,
     y: &'a [f32],
     o: &'a mut [f32],
 }
@@ -261,10 +251,10 @@ enum Count {
 }
 
 impl Count {
-    fn of(self, call: &TwinCall<'_>) -> (usize, Vec<Unit>, Block) {
-        let block: Block = call.block();
+    fn of(self, call: &TwinCall<'_>) -> (usize, Vec<Unit>, Uniform) {
+        let block: Uniform = call.block();
         let (nets, count) = match self {
-            Count::Lanes => (block.nets, call.groups[1]),
+            Count::Lanes => (block.count, call.groups[1]),
             Count::Groups => (call.groups[1], call.groups[0]),
         };
         (nets as usize, units(&call.read_words(0), count), block)
@@ -310,7 +300,7 @@ fn forward(call: &TwinCall<'_>, count: Count) {
 struct Back<'a> {
     room: &'a mut Room,
     units: &'a [Unit],
-    block: Block,
+    block: Uniform,
     y: &'a [f32],
     g: &'a [f32],
     dy: &'a mut [f32],

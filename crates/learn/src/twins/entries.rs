@@ -1,32 +1,12 @@
 //! Twins of `shaders/learn/entries*_software.wgsl`.
 
 use super::tile::{self, COLUMNS, Panel, ROWS, Tile};
-use bytemuck::{Pod, Zeroable};
+use crate::dws::entries::Uniform;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use weightlab_tensor::TwinCall;
 
-/// `Block` of `shaders/learn/parts/entries.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Block {
-    nets: u32,
-    rows: u32,
-    columns: u32,
-    inputs: u32,
-    outputs: u32,
-    weight: u32,
-    weight_stride: u32,
-    bias: u32,
-    row_stride: u32,
-    row_at: u32,
-    column_stride: u32,
-    column_at: u32,
-    scale: f32,
-    factor: f32,
-}
-
-impl Block {
+impl Uniform {
     fn count(&self) -> usize {
         (self.nets * self.rows * self.columns) as usize
     }
@@ -80,7 +60,7 @@ impl WithSimd for Product<'_> {
 
 /// Goes through all entries, eight at a time: `finish(entry, products of the entry, numbers of the entry in out)`.
 fn each_entry(
-    block: &Block,
+    block: &Uniform,
     (x, relu, product): (&[f32], bool, bool),
     (panels, start): (&[f32], &[f32]),
     out: &mut [f32],
@@ -122,7 +102,7 @@ fn panels(
 
 /// Of `entries_software.wgsl`.
 pub(super) fn forward(call: &TwinCall<'_>) {
-    let block: Block = call.block();
+    let block: Uniform = call.block();
     let (x, params, by_row, by_column) = (call.read(0), call.read(1), call.read(2), call.read(3));
     let (x, params, by_row, by_column) = (&*x, &*params, &*by_row, &*by_column);
     let mut out = call.write(4);
@@ -158,7 +138,7 @@ pub(super) fn forward(call: &TwinCall<'_>) {
 
 /// Of `entries_input_software.wgsl`.
 pub(super) fn input(call: &TwinCall<'_>) {
-    let block: Block = call.block();
+    let block: Uniform = call.block();
     let (dy, params) = (call.read(0), call.read(1));
     let (dy, params) = (&*dy, &*params);
     let (over_columns, over_rows) = (call.read(2), call.read(3));

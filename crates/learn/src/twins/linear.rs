@@ -1,26 +1,12 @@
 //! Twins of `shaders/learn/linear*_software.wgsl`.
 
 use super::tile::{self, COLUMNS, Panel, ROWS, Tile};
-use bytemuck::{Pod, Zeroable};
+use crate::dws::linear::Uniform;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use weightlab_tensor::TwinCall;
-
-/// `Block` of `shaders/learn/parts/linear.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Block {
-    rows: u32,
-    x_stride: u32,
-    y_stride: u32,
-    accumulate: u32,
-    span: u32,
-    partial_stride: u32,
-    base: u32,
-    tiles: u32,
-}
 
 /// Up to sixteen columns that are made, and what they are sums of.
 struct Target {
@@ -133,7 +119,7 @@ impl Product<'_> {
 
 /// Of `linear_software.wgsl`.
 pub(super) fn forward(call: &TwinCall<'_>) {
-    let block: Block = call.block();
+    let block: Uniform = call.block();
     let (table, x, params) = (call.read_words(0), call.read(1), call.read(2));
     let (table, x, params) = (&*table, &*x, &*params);
     let mut panels = Vec::new();
@@ -170,7 +156,7 @@ pub(super) fn forward(call: &TwinCall<'_>) {
 
 /// Of `linear_input_software.wgsl`.
 pub(super) fn input(call: &TwinCall<'_>) {
-    let block: Block = call.block();
+    let block: Uniform = call.block();
     let (table, x, dy, params) = (call.read_words(0), call.read(1), call.read(2), call.read(3));
     let (table, x, dy, params) = (&*table, &*x, &*dy, &*params);
     let mut panels = Vec::new();
@@ -312,7 +298,7 @@ impl Job {
 
 /// Of `linear_weight_software.wgsl`.
 pub(super) fn weight(call: &TwinCall<'_>) {
-    let block: Block = call.block();
+    let block: Uniform = call.block();
     let (table, x, dy) = (call.read_words(0), call.read(1), call.read(2));
     let (table, x, dy) = (&*table, &*x, &*dy);
     let [rows, x_stride, y_stride, span] =

@@ -1,6 +1,7 @@
 //! Twins of the kernels that make, sum and pool states: `shaders/learn/{embed,combine*,pool_*,mask}.wgsl`.
 
 use super::tile::relu;
+use crate::dws::combine::Uniform as Combine;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 use weightlab_tensor::TwinCall;
@@ -31,24 +32,6 @@ pub(super) fn embed(call: &TwinCall<'_>) {
     }
 }
 
-/// `Block` of `shaders/learn/parts/combine.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Combine {
-    rows: u32,
-    positions: u32,
-    columns: u32,
-    relu: u32,
-    state_stride: u32,
-    extra_stride: u32,
-    o_stride: u32,
-    direct_stride: u32,
-    pooled_stride: u32,
-    accumulate: u32,
-    factor: f32,
-    pad: u32,
-}
-
 /// A line of a table: (source or target, column, first term, terms), or (source or target, column, scale).
 fn line(table: &[u32], at: usize) -> [usize; 4] {
     [0, 1, 2, 3].map(|i| table[4 * at + i] as usize)
@@ -69,6 +52,27 @@ fn add(sum: &mut Quad, scale: f32, value: Quad) {
 /// `d` through the ReLU that made `y`.
 fn through(d: Quad, y: Quad, factor: f32) -> Quad {
     [0, 1, 2, 3].map(|e| if y[e] > 0.0 { factor * d[e] } else { 0.0 })
+}
+
+/// What the maps' outputs were summed into, and its gradients.
+struct Made<'a> {
+    state: &'a [f32],
+    d_state: &'a [f32],
+    d_extra: &'a [f32],
+}
+
+impl Made<'_> {
+    /// Of column `at` of the state or, if `target` is 1, of the extra terms.
+    fn gradient(&self, block: &Combine, row: usize, target: usize, at: usize) -> Quad {
+        if target == 1 {
+            return quad(self.d_extra, row * block.extra_stride as usize + at);
+        }
+        let i = row * block.state_stride as usize + at;
+        match block.relu {
+            1 => through(quad(self.d_state, i), quad(self.state, i), block.factor),
+            _ => quad(self.d_state, i),
+        }
+    }
 }
 
 /// Rows that one piece of work has.
@@ -130,13 +134,12 @@ pub(super) fn combine(call: &TwinCall<'_>) {
 pub(super) fn combine_back(call: &TwinCall<'_>) {
     let (table, state, d_state) = (call.read_words(0), call.read(1), call.read(2));
     let (d_extra, mixed) = (call.read(3), call.read(4));
-    let (table, state, d_state, d_extra, mixed) = (&*table, &*state, &*d_state, &*d_extra, &*mixed);
+    let made = Made { state: &state, d_state: &d_state, d_extra: &d_extra };
+    let (table, mixed) = (&*table, &*mixed);
     let block: Combine = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&table[..12]));
     let (mut d_attended, mut d_mixed, mut d_direct) = (call.write(5), call.write(6), call.write(7));
     let [rows, columns] = [block.rows, block.columns].map(|n| n as usize);
-    let [state_stride, extra_stride, o_stride, direct_stride] =
-        [block.state_stride, block.extra_stride, block.o_stride, block.direct_stride]
-            .map(|n| n as usize);
+    let [o_stride, direct_stride] = [block.o_stride, block.direct_stride].map(|n| n as usize);
     let count = rows.div_ceil(ROWS);
     let attended = pieces(&mut d_attended, 4 * ROWS * o_stride, count);
     let mixes = pieces(&mut d_mixed, 4 * ROWS * o_stride, count);
@@ -149,15 +152,7 @@ pub(super) fn combine_back(call: &TwinCall<'_>) {
                 let mut sum = Quad::default();
                 for t in first..first + terms {
                     let [target, at, scale, _] = line(table, t);
-                    let value = if target == 1 {
-                        quad(d_extra, row * extra_stride + at)
-                    } else {
-                        let i = row * state_stride + at;
-                        match block.relu {
-                            1 => through(quad(d_state, i), quad(state, i), block.factor),
-                            _ => quad(d_state, i),
-                        }
-                    };
+                    let value = made.gradient(&block, row, target, at);
                     add(&mut sum, f32::from_bits(scale as u32), value);
                 }
                 let within = row - i * ROWS;
@@ -180,12 +175,12 @@ pub(super) fn combine_pooled(call: &TwinCall<'_>) {
     let block: Combine = call.block();
     let (table, state, d_state, d_extra) =
         (call.read_words(0), call.read(1), call.read(2), call.read(3));
-    let (table, state, d_state, d_extra) = (&*table, &*state, &*d_state, &*d_extra);
+    let made = Made { state: &state, d_state: &d_state, d_extra: &d_extra };
+    let table = &*table;
     let mut d_pooled = call.write(4);
     let [rows, positions, columns] =
         [block.rows, block.positions, block.columns].map(|n| n as usize);
-    let [state_stride, extra_stride, stride] =
-        [block.state_stride, block.extra_stride, block.pooled_stride].map(|n| n as usize);
+    let stride = block.pooled_stride as usize;
     let nets = pieces(&mut d_pooled, 4 * stride, rows / positions);
     nets.into_par_iter().enumerate().for_each(|(net, out)| {
         for column in 0..columns {
@@ -194,15 +189,7 @@ pub(super) fn combine_pooled(call: &TwinCall<'_>) {
             for t in first..first + terms {
                 let [target, at, scale, _] = line(table, t);
                 for row in net * positions..(net + 1) * positions {
-                    let value = if target == 1 {
-                        quad(d_extra, row * extra_stride + at)
-                    } else {
-                        let i = row * state_stride + at;
-                        match block.relu {
-                            1 => through(quad(d_state, i), quad(state, i), block.factor),
-                            _ => quad(d_state, i),
-                        }
-                    };
+                    let value = made.gradient(&block, row, target, at);
                     add(&mut sum, f32::from_bits(scale as u32), value);
                 }
             }
