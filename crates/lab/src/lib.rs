@@ -10,6 +10,7 @@ pub mod augment;
 pub mod bench;
 pub mod builtin;
 pub mod check;
+mod computed_on;
 mod contact_sheet;
 pub mod demo;
 pub mod derive;

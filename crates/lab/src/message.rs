@@ -144,6 +144,13 @@ pub struct Warning {
     pub diverged: Option<Diverged>,
 }
 
+impl Warning {
+    /// One of no network in particular.
+    pub(crate) fn remark(what: String) -> Warning {
+        Warning { what, diverged: None }
+    }
+}
+
 /// A network whose loss became NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diverged {

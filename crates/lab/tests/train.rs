@@ -6,11 +6,13 @@ use common::{gpu, mlp};
 use pollster::block_on;
 use std::collections::BTreeMap;
 use weightlab_data::{MemStore, Shard, SourceInfo, SourceKind, Store, Zoo, ZooManifest};
+use weightlab_gpu::{Gpu, OpenOptions};
 use weightlab_kernels::philox;
 use weightlab_lab::message::Message;
 use weightlab_lab::train::{
     CHECKPOINT_FILE, CONFIG_FILE, CONFUSION_FILE, CURVES_FILE, EVENTS_FILE, Epoch, Finished,
-    METRICS_FILE, MODEL_FILE, TrainProblem, evaluate_run, read_config, read_state,
+    METRICS_FILE, MODEL_FILE, RUN_FILE, RunInfo, TrainProblem, evaluate_run, read_config,
+    read_state,
 };
 use weightlab_lab::{Job, LabError, TrainJob, TrainOptions};
 use weightlab_learn::plain::{MlpConfig, TransformerConfig};
@@ -201,6 +203,41 @@ fn a_run_goes_on_bit_for_bit() {
     block_on(store.write(CHECKPOINT_FILE, b"damaged")).unwrap();
     let error = job(&zoo, None, config(4), true, store).unwrap_err().to_string();
     assert!(error.contains(CHECKPOINT_FILE), "{error}");
+}
+
+/// Kernels and their native twins round differently: whoever goes on with the others is told, and the run keeps both.
+#[test]
+fn a_run_says_on_what_it_was_computed() {
+    let (zoo, store) = (Make::default().zoo(), MemStore::new());
+    let device = |twins| {
+        block_on(Gpu::open(&OpenOptions { twins, ..OpenOptions::default() })).expect("an adapter")
+    };
+    let on = |gpu: &Gpu, epochs| {
+        let options = TrainOptions { config: config(epochs), resume: epochs > 1, init: None };
+        let test = None::<&Zoo<MemStore>>;
+        let mut job = block_on(TrainJob::new(gpu, &zoo, test, options, store.clone())).unwrap();
+        let mut warnings = Vec::new();
+        while let Some(message) = block_on(job.next()) {
+            match message {
+                Message::Warning(warning) => warnings.push(warning.what),
+                Message::Failed(failed) => panic!("{failed:?}"),
+                _ => {}
+            }
+        }
+        let info: RunInfo = serde_json::from_slice(&file(&store, RUN_FILE)).unwrap();
+        (warnings, info.computed_on.iter().map(|on| on.kernel.clone()).collect::<Vec<_>>())
+    };
+    let (kernels, twins) = (device(false), device(true));
+    assert_eq!(on(&kernels, 1), (vec![], vec!["WGSL".to_owned()]));
+    assert_eq!(on(&kernels, 2), (vec![], vec!["WGSL".to_owned()]));
+    let (warnings, computed_on) = on(&twins, 3);
+    if twins.runs_twins() {
+        assert_eq!(computed_on, ["WGSL", "native twins where there are some"]);
+        let [warning] = warnings.try_into().expect("one warning");
+        assert!(warning.contains("kernel: WGSL), and goes on on"), "{warning}");
+    } else {
+        assert_eq!((warnings.len(), computed_on.len()), (0, 1), "the same device");
+    }
 }
 
 /// A device that is gone ends the run and says what to do; from the checkpoint it goes on with the same bits on another.

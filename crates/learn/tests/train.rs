@@ -164,6 +164,31 @@ fn a_step_is_few_dispatches_and_nothing_else() {
     assert!(error < 0.1, "{predicted} predicted, {held} held");
 }
 
+/// What only twins use has no buffer on the GPU; both sides together are what was predicted.
+#[test]
+fn the_memory_of_twins_is_predicted_and_not_taken_twice() {
+    let zoo = zoo(&[2, 32, 32, 1], 24);
+    let config = TrainConfig { batch: 8, model: ModelConfig::default(), ..config("none") };
+    let taken = |twins: bool| {
+        let gpu = &open(twins);
+        let live = gpu.live_bytes();
+        let mut session = session_on(gpu, &zoo, &config).unwrap();
+        session.step().unwrap();
+        let (held, native) = (gpu.live_bytes() - live, session.native_bytes());
+        println!("{held} and {native} of {:?}", session.memory());
+        assert_eq!(native > 0, gpu.runs_twins());
+        let predicted = session.memory().total() as f64;
+        let error = (predicted / (held + native) as f64 - 1.0).abs();
+        assert!(error < 0.01, "{predicted} predicted, {held} and {native} held");
+        // The search for what is not finite has kernels do what twins did.
+        assert_eq!(block_on(session.first_non_finite(0)).unwrap(), None);
+        held + native
+    };
+    let [kernels, twins] = [false, true].map(taken);
+    // Twins need the parameters and their gradients once more, 2 x 2.2 of some 35 MB, and what is handed to and fro.
+    assert!(twins as f64 <= 1.25 * kernels as f64, "{kernels} with kernels, {twins} with twins");
+}
+
 fn run(session: &mut Session, steps: usize) -> Vec<f32> {
     (0..steps).for_each(|_| session.step().unwrap());
     block_on(session.snapshot()).unwrap().params

@@ -3,10 +3,11 @@
 use crate::error::TensorError;
 use crate::graph::{Call, Graph, Kind, Target, Tensor};
 use crate::shape::TensorId;
+use crate::twin::{self, Part};
 use std::collections::BTreeMap;
 use weightlab_gpu::Recording;
 
-/// GPU bytes of a program; its parameters are those of their store.
+/// Bytes of a program, on the GPU but for `native`; its parameters are those of their store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bytes {
     /// Buffers that tensors share one after another.
@@ -17,16 +18,18 @@ pub struct Bytes {
     pub fixed: u64,
     /// Uniform blocks of all dispatches.
     pub uniforms: u64,
+    /// Memory of native twins, parameters and gradients included.
+    pub native: u64,
 }
 
 impl Bytes {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.shared + self.kept + self.fixed + self.uniforms
+        self.shared + self.kept + self.fixed + self.uniforms + self.native
     }
 }
 
-/// How many dispatches a run has.
+/// How many dispatches a run has, if no native twin takes the place of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dispatches {
     /// Of the forward pass.
@@ -52,6 +55,10 @@ pub struct Plan {
     pub(crate) places: BTreeMap<TensorId, Place>,
     /// Sizes of the program's own buffers, bytes.
     pub(crate) buffers: Vec<u64>,
+    /// What is done on the GPU and what natively.
+    pub(crate) parts: Vec<Part>,
+    /// Whether a buffer is needed on the GPU.
+    pub(crate) on_gpu: Vec<bool>,
     pub(crate) metrics: Vec<String>,
     /// Numbers in the arenas of parameters and state.
     pub(crate) arenas: [usize; 2],
@@ -123,6 +130,7 @@ impl Graph {
         let mut places = BTreeMap::new();
         let mut shared = Vec::new();
         let mut own = Vec::new();
+        let mut fixed = Vec::new();
         let mut bytes = Bytes::default();
         let mut largest = (String::new(), 0);
         for (i, tensor) in tensors.iter().enumerate() {
@@ -147,7 +155,7 @@ impl Graph {
                     Place::Own(own.len() - 1)
                 }
                 Kind::Constant(_) | Kind::Step | Kind::Metrics => {
-                    bytes.fixed += size;
+                    fixed.push(own.len());
                     own.push(size);
                     Place::Own(own.len() - 1)
                 }
@@ -159,20 +167,37 @@ impl Graph {
         for ((id, _), buffer) in shared.iter().zip(of) {
             places.insert(*id, Place::Own(own.len() + buffer));
         }
-        bytes.shared = sizes.iter().sum();
-        bytes.uniforms = Recording::uniform_bytes(calls.iter().map(|c| c.uniform.len()));
+        let shared = own.len()..own.len() + sizes.len();
         own.extend(sizes);
-        Ok(Plan {
+        let mut plan = Plan {
             tensors,
             calls,
             places,
+            on_gpu: vec![false; own.len()],
             buffers: own,
+            parts: Vec::new(),
             metrics,
             arenas: [params.params.places(), params.state.places()],
             bytes,
             dispatches,
             largest,
-        })
+        };
+        plan.parts = twin::parts(&plan, target.twins);
+        for place in twin::places_on_gpu(&plan) {
+            if let Place::Own(buffer) = place {
+                plan.on_gpu[buffer] = true;
+            }
+        }
+        let sum = |buffers: &mut dyn Iterator<Item = usize>| {
+            buffers.filter(|&i| plan.on_gpu[i]).map(|i| plan.buffers[i]).sum()
+        };
+        plan.bytes.shared = sum(&mut shared.into_iter());
+        plan.bytes.fixed = sum(&mut fixed.into_iter());
+        plan.bytes.uniforms =
+            Recording::uniform_bytes(plan.calls_on_gpu().map(|c| c.uniform.len()));
+        plan.bytes.native =
+            twin::places(&plan).keys().map(|&place| 4 * plan.words(place) as u64).sum();
+        Ok(plan)
     }
 }
 
@@ -193,7 +218,25 @@ fn check(
 }
 
 impl Plan {
-    /// GPU bytes that the program will take, exactly.
+    /// 32-bit words of a buffer.
+    pub(crate) fn words(&self, place: Place) -> usize {
+        match place {
+            Place::Own(i) => self.buffers[i] as usize / 4,
+            Place::Params | Place::Gradients => self.arenas[0],
+            Place::State => self.arenas[1],
+        }
+    }
+
+    /// The calls that are left to kernels.
+    pub(crate) fn calls_on_gpu(&self) -> impl Iterator<Item = &Call> {
+        let calls = self.parts.iter().filter_map(|part| match part {
+            Part::Gpu(calls) => Some(calls.clone()),
+            Part::Twins { .. } => None,
+        });
+        calls.flatten().map(|i| &self.calls[i])
+    }
+
+    /// Bytes that the program will take, exactly.
     pub fn bytes(&self) -> Bytes {
         self.bytes
     }

@@ -30,7 +30,8 @@ pub struct Pass {
 pub struct Program {
     gpu: Gpu,
     plan: Plan,
-    buffers: Vec<Buffer>,
+    /// Those that are needed on the GPU.
+    buffers: Vec<Option<Buffer>>,
     arenas: [Buffer; 3],
     prepared: Prepared,
     parts: Vec<Part>,
@@ -52,20 +53,9 @@ impl Program {
                 return Err(TensorError::Length { what: what.to_owned(), got, expected });
             }
         }
-        let buffers = plan
-            .buffers
-            .iter()
-            .map(|&bytes| gpu.buffer("tensor", bytes))
-            .collect::<Result<Vec<_>, _>>()?;
+        let buffers = buffers(gpu, &plan, |i| plan.on_gpu[i])?;
         let arenas = store.arenas();
-        for (id, place) in &plan.places {
-            if let (Kind::Constant(words), Place::Own(buffer)) =
-                (&plan.tensors[id.0 as usize].kind, place)
-            {
-                gpu.write(&buffers[*buffer], 0, words);
-            }
-        }
-        let mut parts = twin::parts(&plan, gpu.runs_twins());
+        let mut parts = plan.parts.clone();
         let mut recording = gpu.record();
         for part in &mut parts {
             // Kernels that have twins are not compiled, which may take longer than what they are for.
@@ -80,7 +70,7 @@ impl Program {
         Ok(Program {
             gpu: gpu.clone(),
             #[cfg(not(target_arch = "wasm32"))]
-            memory: twin::Memory::new(&plan, &parts),
+            memory: twin::Memory::new(&plan),
             plan,
             buffers,
             arenas,
@@ -106,11 +96,21 @@ impl Program {
         }
     }
 
+    /// Bytes of the memory of native twins, which is none of the GPU's.
+    pub fn native_bytes(&self) -> u64 {
+        #[cfg(not(target_arch = "wasm32"))]
+        return self.memory.bytes();
+        #[cfg(target_arch = "wasm32")]
+        0
+    }
+
     fn lasting(&self, x: Var) -> Result<&Buffer, TensorError> {
         let tensor = &self.plan.tensors[x.tensor.0 as usize];
-        let lasts = tensor.kept || matches!(tensor.kind, Kind::Input | Kind::Constant(_));
+        let lasts = tensor.kept || matches!(tensor.kind, Kind::Input);
         match self.plan.places.get(&x.tensor) {
-            Some(Place::Own(buffer)) if lasts && x.is_contiguous() => Ok(&self.buffers[*buffer]),
+            Some(&place) if lasts && x.is_contiguous() => {
+                Ok(buffer_of(place, &self.buffers, &self.arenas))
+            }
             _ => Err(TensorError::NotKept { name: tensor.label.clone() }),
         }
     }
@@ -172,7 +172,7 @@ impl Program {
         let words: [u32; STEP_WORDS] =
             [pass.seed as u32, (pass.seed >> 32) as u32, pass.step, pass.row];
         if let Some(Place::Own(step)) = self.plan.places.get(&STEP) {
-            self.gpu.write(&self.buffers[*step], 0, &words);
+            self.gpu.write(buffer_of(Place::Own(*step), &self.buffers, &self.arenas), 0, &words);
         }
     }
 
@@ -198,11 +198,12 @@ impl Program {
     /// If the range leaves the [`METRIC_ROWS`].
     pub async fn metrics(&self, rows: Range<usize>) -> Result<Vec<Vec<f32>>, TensorError> {
         assert!(rows.end <= METRIC_ROWS, "rows {rows:?} of {METRIC_ROWS}");
-        let Some(Place::Own(buffer)) = self.plan.places.get(&TensorId(1)) else {
+        let Some(&place) = self.plan.places.get(&TensorId(1)) else {
             return Ok(Vec::new());
         };
+        let buffer = buffer_of(place, &self.buffers, &self.arenas);
         let (first, count) = (rows.start * MAX_METRICS, rows.len() * MAX_METRICS);
-        let all: Vec<f32> = self.gpu.read(&self.buffers[*buffer], first, count).await?;
+        let all: Vec<f32> = self.gpu.read(buffer, first, count).await?;
         let used = self.plan.metrics.len();
         Ok(all.chunks_exact(MAX_METRICS).map(|row| row[..used].to_vec()).collect())
     }
@@ -215,6 +216,10 @@ impl Program {
     pub async fn first_non_finite(&mut self, pass: &Pass) -> Result<Option<String>, TensorError> {
         self.write_pass(pass);
         let plan = &self.plan;
+        // Kernels do all of it, also what has twins.
+        let missing = buffers(&self.gpu, plan, |i| self.buffers[i].is_none())?;
+        let all = self.buffers.iter().zip(missing);
+        let own: Vec<_> = all.map(|(own, missing)| own.clone().or(missing)).collect();
         // Results are looked at after the last call that writes them: before, there may be gaps.
         let mut last: BTreeMap<TensorId, usize> = BTreeMap::new();
         for (i, call) in plan.calls.iter().enumerate() {
@@ -232,7 +237,7 @@ impl Program {
         let look = |recording: &mut Recording, id: TensorId, flag: usize| {
             let tensor = &plan.tensors[id.0 as usize];
             let block = [tensor.place() as u32, tensor.len() as u32, flag as u32, 0];
-            let buffer = self.placed(id);
+            let buffer = buffer_of(plan.places[&id], &own, &self.arenas);
             recording.dispatch_linear(
                 &finite,
                 &block,
@@ -245,7 +250,7 @@ impl Program {
             look(&mut recording, *id, flag);
         }
         for (i, call) in plan.calls.iter().enumerate() {
-            record(&self.gpu, plan, &self.buffers, &self.arenas, i, &mut recording)?;
+            record(&self.gpu, plan, &own, &self.arenas, i, &mut recording)?;
             for (tensor, written) in call.bindings() {
                 if written && last.get(&tensor) == Some(&i) {
                     look(&mut recording, tensor, seen.len());
@@ -258,15 +263,29 @@ impl Program {
         let first = found.iter().position(|&f| f != 0);
         Ok(first.map(|i| plan.tensors[seen[i].0 as usize].label.clone()))
     }
-
-    fn placed(&self, id: TensorId) -> &Buffer {
-        buffer_of(self.plan.places[&id], &self.buffers, &self.arenas)
-    }
 }
 
-fn buffer_of<'a>(place: Place, own: &'a [Buffer], arenas: &'a [Buffer; 3]) -> &'a Buffer {
+/// Buffers of a program, with the constants in those that hold some.
+fn buffers(
+    gpu: &Gpu,
+    plan: &Plan,
+    wanted: impl Fn(usize) -> bool,
+) -> Result<Vec<Option<Buffer>>, TensorError> {
+    let made = |(i, &bytes)| wanted(i).then(|| gpu.buffer("tensor", bytes)).transpose();
+    let buffers = plan.buffers.iter().enumerate().map(made).collect::<Result<Vec<_>, _>>()?;
+    for (id, place) in &plan.places {
+        if let (Kind::Constant(words), Place::Own(i)) = (&plan.tensors[id.0 as usize].kind, place)
+            && let Some(buffer) = &buffers[*i]
+        {
+            gpu.write(buffer, 0, words);
+        }
+    }
+    Ok(buffers)
+}
+
+fn buffer_of<'a>(place: Place, own: &'a [Option<Buffer>], arenas: &'a [Buffer; 3]) -> &'a Buffer {
     match place {
-        Place::Own(i) => &own[i],
+        Place::Own(i) => own[i].as_ref().expect("the plan knows what is needed on the GPU"),
         Place::Params => &arenas[0],
         Place::Gradients => &arenas[1],
         Place::State => &arenas[2],
@@ -276,7 +295,7 @@ fn buffer_of<'a>(place: Place, own: &'a [Buffer], arenas: &'a [Buffer; 3]) -> &'
 fn record(
     gpu: &Gpu,
     plan: &Plan,
-    own: &[Buffer],
+    own: &[Option<Buffer>],
     arenas: &[Buffer; 3],
     call: usize,
     recording: &mut Recording,

@@ -8,7 +8,7 @@ use crate::graph::Kind;
 use crate::plan::{Place, Plan};
 use crate::shape::TensorId;
 use std::cell::{Ref, RefCell, RefMut};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// What a kernel does to its buffers, as native code.
@@ -103,8 +103,7 @@ pub(crate) fn parts(plan: &Plan, twins: bool) -> Vec<Part> {
         let place = plan.places[&id];
         let words = match place {
             Place::Own(_) => plan.tensors[id.0 as usize].len(),
-            Place::Params | Place::Gradients => plan.arenas[0],
-            Place::State => plan.arenas[1],
+            arena => plan.words(arena),
         };
         (place, words)
     };
@@ -152,6 +151,32 @@ pub(crate) fn parts(plan: &Plan, twins: bool) -> Vec<Part> {
     parts
 }
 
+/// The buffers that calls on the GPU, copying or others need there.
+pub(crate) fn places_on_gpu(plan: &Plan) -> BTreeSet<Place> {
+    let calls = plan.calls_on_gpu().flat_map(super::graph::Call::bindings);
+    let copies = plan.parts.iter().flat_map(|part| match part {
+        Part::Twins { fetch, send, .. } => [fetch.as_slice(), send.as_slice()].concat(),
+        Part::Gpu(_) => Vec::new(),
+    });
+    // Whoever holds the program writes inputs and reads what is kept, and runs may be of nothing.
+    let lasting = plan.places.iter().filter(|(id, _)| {
+        let tensor = &plan.tensors[id.0 as usize];
+        tensor.kept || matches!(tensor.kind, Kind::Input | Kind::Step | Kind::Metrics)
+    });
+    let places = calls.map(|(id, _)| plan.places[&id]).chain(copies.map(|(place, _)| place));
+    places.chain(lasting.map(|(_, &place)| place)).collect()
+}
+
+/// The buffers that native parts use, each with a tensor that lies there.
+pub(crate) fn places(plan: &Plan) -> BTreeMap<Place, TensorId> {
+    let native = plan.parts.iter().filter_map(|part| match part {
+        Part::Twins { calls, .. } => Some(calls.clone()),
+        Part::Gpu(_) => None,
+    });
+    let calls = native.flatten().map(|i| &plan.calls[i]);
+    calls.flat_map(super::graph::Call::bindings).map(|(id, _)| (plan.places[&id], id)).collect()
+}
+
 /// The memory of native parts, a vector for every buffer that they use.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Debug)]
@@ -161,26 +186,21 @@ pub(crate) struct Memory {
 
 #[cfg(not(target_arch = "wasm32"))]
 impl Memory {
-    pub fn new(plan: &Plan, parts: &[Part]) -> Memory {
-        let mut buffers = BTreeMap::new();
-        for part in parts {
-            let Part::Twins { calls, .. } = part else { continue };
-            for (id, _) in plan.calls[calls.clone()].iter().flat_map(super::graph::Call::bindings) {
-                let place = plan.places[&id];
-                let words = match place {
-                    Place::Own(i) => plan.buffers[i] as usize / 4,
-                    Place::Params | Place::Gradients => plan.arenas[0],
-                    Place::State => plan.arenas[1],
-                };
-                let filled = match &plan.tensors[id.0 as usize].kind {
-                    Kind::Constant(words) => bytemuck::cast_slice(words).to_vec(),
-                    // Whoever reads what nobody wrote shall see it.
-                    _ => vec![f32::NAN; words],
-                };
-                buffers.entry(place).or_insert_with(|| RefCell::new(filled));
-            }
-        }
-        Memory { buffers }
+    pub fn new(plan: &Plan) -> Memory {
+        let filled = |(place, id): (Place, TensorId)| {
+            let values = match &plan.tensors[id.0 as usize].kind {
+                Kind::Constant(words) => bytemuck::cast_slice(words).to_vec(),
+                // Whoever reads what nobody wrote shall see it.
+                _ => vec![f32::NAN; plan.words(place)],
+            };
+            (place, RefCell::new(values))
+        };
+        Memory { buffers: places(plan).into_iter().map(filled).collect() }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> u64 {
+        self.buffers.values().map(|buffer| 4 * buffer.borrow().len() as u64).sum()
     }
 
     /// Replaces the beginning of a buffer.

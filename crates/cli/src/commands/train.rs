@@ -111,7 +111,7 @@ fn plan(s: &Started) -> String {
     format!(
         "training {} ({} parameters) on {} networks {} of {} classes, {} held out, {} to test on\n\
          augment {}; {} epochs of {} steps, batch {}{parts}{before}\n\
-         adapter: {}; GPU memory: {}",
+         adapter: {}; {}: {}",
         s.model,
         s.parameters,
         s.train,
@@ -124,6 +124,7 @@ fn plan(s: &Started) -> String {
         s.steps_per_epoch,
         s.batch,
         s.adapter,
+        if s.twins { "memory, native twins included" } else { "GPU memory" },
         bytes_text(s.bytes),
     )
 }

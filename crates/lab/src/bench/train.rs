@@ -46,9 +46,9 @@ pub struct TrainMeasurement {
     pub samples_per_s: f64,
     /// Whether native twins did what they can, in place of kernels.
     pub twins: bool,
-    /// Dispatches of a step.
+    /// Dispatches of a step; what twins do is none.
     pub dispatches: u64,
-    /// Predicted bytes of GPU memory.
+    /// Predicted bytes of memory: the GPU's, and that of the twins.
     pub bytes: u64,
     /// Bytes that were taken.
     pub bytes_taken: u64,
@@ -84,22 +84,22 @@ pub async fn train(gpu: &Gpu, options: &TrainBenchOptions) -> Result<TrainMeasur
     };
     let (live, start) = (gpu.live_bytes(), Instant::now());
     let mut session = Session::new(gpu, config, network, statistics, &examples)?;
-    let mut seconds = async |steps: u32| -> Result<(f64, u64), LabError> {
+    let seconds = async |session: &mut Session, steps: u32| -> Result<f64, LabError> {
         let start = Instant::now();
         for _ in 0..steps {
             session.step()?;
         }
         session.metrics().await?;
-        Ok((start.elapsed().as_secs_f64() / f64::from(steps), session.dispatches()))
+        Ok(start.elapsed().as_secs_f64() / f64::from(steps))
     };
-    seconds(1).await?;
+    seconds(&mut session, 1).await?;
     let first_step_s = start.elapsed().as_secs_f64();
-    let bytes_taken = gpu.live_bytes() - live;
-    let (warm, dispatches) = seconds(1).await?;
+    let bytes_taken = gpu.live_bytes() - live + session.native_bytes();
+    let warm = seconds(&mut session, 1).await?;
     let steps = (ROUND_SECONDS / warm).ceil().clamp(1.0, 200.0) as u32;
     let mut best = f64::INFINITY;
     for _ in 0..*rounds {
-        best = best.min(seconds(steps).await?.0);
+        best = best.min(seconds(&mut session, steps).await?);
     }
     Ok(TrainMeasurement {
         bench: "train".to_owned(),
@@ -113,7 +113,7 @@ pub async fn train(gpu: &Gpu, options: &TrainBenchOptions) -> Result<TrainMeasur
         ms: best * 1e3,
         samples_per_s: session.batch() as f64 / best,
         twins: gpu.runs_twins(),
-        dispatches,
+        dispatches: session.dispatches(),
         bytes: session.memory().total(),
         bytes_taken,
         first_step_s,

@@ -189,7 +189,8 @@ impl<S: Store> FitJob<S> {
             let objects = part.start as usize..part.end as usize;
             if zoo.manifest().targets.is_some() && zoo.read_targets().await.is_err() {
                 let file = zoo.store().locate(TARGETS_FILE);
-                warnings.push(remark(format!("{file}: damaged or gone; it is written anew")));
+                warnings
+                    .push(Warning::remark(format!("{file}: damaged or gone; it is written anew")));
             }
             zoo.write_targets(&Targets::from_images(&images, objects)).await?;
         }
@@ -383,41 +384,34 @@ fn plan_on(
 }
 
 fn computed_on(device: &Device, plan: &FitPlan) -> ComputedOn {
-    let (backend, driver) = match device {
-        Device::Gpu(gpu) => (gpu.report().backend.clone(), gpu.report().driver.clone()),
-        Device::Host => ("no GPU".to_owned(), "plain f32".to_owned()),
-    };
-    let adapter = device.name().to_owned();
-    ComputedOn { adapter, backend, driver, kernel: plan.arithmetic.clone() }
+    let kernel = plan.arithmetic.clone();
+    match device {
+        Device::Gpu(gpu) => crate::computed_on::on_gpu(gpu, kernel),
+        Device::Host => ComputedOn {
+            adapter: device.name().to_owned(),
+            backend: "no GPU".to_owned(),
+            driver: "plain f32".to_owned(),
+            kernel,
+        },
+    }
 }
 
 /// What is to be said if a zoo was begun on another device than it goes on.
 fn other_devices(zoo: &ZooManifest, here: &ComputedOn) -> Option<Warning> {
-    let others: Vec<String> =
-        zoo.computed_on.iter().filter(|&d| d != here).map(ToString::to_string).collect();
-    (!others.is_empty()).then(|| {
-        remark(format!(
-            "this zoo was begun on {}, and goes on on {here}: the networks of each are as good as the \
-             other's, but the zoo will not be the same, bit for bit, as one made in one go. `weightlab \
-             inspect` keeps them apart",
-            others.join(" and ")
-        ))
-    })
+    let meaning = "the networks of each are as good as the other's, but the zoo will not be the same, bit for bit, \
+                   as one made in one go. `weightlab inspect` keeps them apart";
+    crate::computed_on::other_devices(("zoo", meaning), &zoo.computed_on, here)
 }
 
 /// What is to be said of a shard that is not what it was.
 fn recomputed<S: Store>(zoo: &Zoo<S>, shard: usize, error: &ZooError) -> Warning {
     let entry = &zoo.manifest().shards[shard];
     let what = if matches!(error, ZooError::Missing { .. }) { "gone" } else { "damaged" };
-    remark(format!(
+    Warning::remark(format!(
         "{}: {what}; its {} are computed anew",
         zoo.store().locate(&entry.file),
         networks_text(entry.nets.into())
     ))
-}
-
-fn remark(what: String) -> Warning {
-    Warning { what, diverged: None }
 }
 
 /// What is to be said if the source was called otherwise when the zoo was begun. Its contents are the same, or the zoo
@@ -425,7 +419,7 @@ fn remark(what: String) -> Warning {
 fn renamed(zoo: &ZooManifest, images: &ImageSet) -> Option<Warning> {
     let before = &zoo.source.as_ref()?.name;
     (*before != images.source.name).then(|| {
-        remark(format!(
+        Warning::remark(format!(
             "the source was called {before} when this zoo was begun, and is called {} now; its contents are the \
              same, and the zoo keeps the first name",
             images.source.name

@@ -7,9 +7,10 @@ use super::score::Score;
 use super::training::{TrainCheckpoint, Training};
 use super::weights::{StateDict, pack_state};
 use super::{events, pictures};
+use crate::computed_on::other_devices;
 use crate::error::LabError;
 use crate::job::{Clock, Job};
-use crate::message::Message;
+use crate::message::{Message, Warning};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use weightlab_data::{Store, StoreLock, Zoo};
@@ -56,8 +57,10 @@ pub struct Started {
     pub steps_per_epoch: u32,
     /// Updates of an earlier run that this one goes on from.
     pub steps_before: u32,
-    /// Predicted bytes of GPU memory.
+    /// Predicted bytes of memory: the GPU's, and that of native twins.
     pub bytes: u64,
+    /// Whether native twins do what they can, in place of kernels.
+    pub twins: bool,
     /// Name of the adapter.
     pub adapter: String,
 }
@@ -120,14 +123,17 @@ impl<S: Store> TrainJob<S> {
             training.set_params(&params, &state)?;
         }
         let lock = out.lock().await?;
-        if let Some(saved) = Self::saved(&out, &training, resume).await? {
+        let mut queue = VecDeque::new();
+        if let Some((saved, other_device)) = Self::saved(&out, &training, resume).await? {
             training.restore(&saved)?;
+            queue.extend(other_device.map(Message::Warning));
         }
+        queue.push_front(Message::Started(training.started()));
         Ok(TrainJob {
             gpu: gpu.clone(),
             run: out,
             _lock: lock,
-            queue: VecDeque::from([Message::Started(training.started())]),
+            queue,
             clock: Clock::default(),
             first_step: training.steps().0,
             training,
@@ -136,14 +142,14 @@ impl<S: Store> TrainJob<S> {
         })
     }
 
-    /// Begins the folder, or reads what it holds.
+    /// Begins the folder, or reads what it holds, and what is to be said if that was computed on another device.
     async fn saved(
         out: &S,
         training: &Training,
         resume: bool,
-    ) -> Result<Option<TrainCheckpoint>, LabError> {
+    ) -> Result<Option<(TrainCheckpoint, Option<Warning>)>, LabError> {
         let (store, config) = (out.describe(), training.config());
-        let info = RunInfo::new(training.material(), config);
+        let mut info = training.info();
         if !out.exists(run::RUN_FILE).await? {
             run::begin(out, config, &info).await?;
             run::write_statistics(out, training.statistics()).await?;
@@ -161,11 +167,20 @@ impl<S: Store> TrainJob<S> {
         if known.data_blake3 != info.data_blake3 || known.mlp != info.mlp {
             return Err(TrainProblem::OtherData { store }.into());
         }
-        run::begin(out, config, &info).await?;
-        match out.exists(run::CHECKPOINT_FILE).await? {
-            true => run::read_checkpoint(out).await.map(Some),
-            false => Ok(None),
+        if !out.exists(run::CHECKPOINT_FILE).await? {
+            run::begin(out, config, &info).await?;
+            return Ok(None);
         }
+        let saved = run::read_checkpoint(out).await?;
+        let here = info.computed_on.remove(0);
+        let meaning = "it will not end, bit for bit, as one made in one go";
+        let other_device = other_devices(("run", meaning), &known.computed_on, &here);
+        info.computed_on = known.computed_on;
+        if info.computed_on.last() != Some(&here) {
+            info.computed_on.push(here);
+        }
+        run::begin(out, config, &info).await?;
+        Ok(Some((saved, other_device)))
     }
 
     /// The folder.

@@ -5,11 +5,13 @@ use super::material::Material;
 use super::problem::TrainProblem;
 use super::training::TrainCheckpoint;
 use super::weights::{StateDict, read_safetensors, write_state};
+use crate::computed_on;
 use crate::derive::SideFile;
 use crate::error::LabError;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use weightlab_data::Store;
+use weightlab_data::{ComputedOn, Store};
+use weightlab_gpu::Gpu;
 use weightlab_learn::train::{Snapshot, Statistics, TrainConfig};
 use weightlab_learn::{ModelConfig, Network};
 use weightlab_nets::Mlp;
@@ -66,10 +68,14 @@ pub struct RunInfo {
     pub model: ModelConfig,
     /// Of all files of the zoos.
     pub data_blake3: String,
+    /// On what it was trained, in the order in which it went on. Empty if unknown.
+    #[serde(default)]
+    pub computed_on: Vec<ComputedOn>,
 }
 
 impl RunInfo {
-    pub(crate) fn new(material: &Material, config: &TrainConfig) -> RunInfo {
+    pub(crate) fn new(gpu: &Gpu, material: &Material, config: &TrainConfig) -> RunInfo {
+        let kernel = if gpu.runs_twins() { "native twins where there are some" } else { "WGSL" };
         RunInfo {
             format_version: FORMAT_VERSION,
             created_by: concat!("weightlab ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -78,6 +84,7 @@ impl RunInfo {
             class_names: material.class_names.clone(),
             model: config.model.clone(),
             data_blake3: material.hash.clone(),
+            computed_on: vec![computed_on::on_gpu(gpu, kernel.to_owned())],
         }
     }
 

@@ -108,6 +108,10 @@ impl Training {
         &self.config
     }
 
+    pub(super) fn info(&self) -> RunInfo {
+        RunInfo::new(&self.gpu, &self.material, &self.config)
+    }
+
     pub(super) fn material(&self) -> &Material {
         &self.material
     }
@@ -140,6 +144,7 @@ impl Training {
             steps_per_epoch: session.steps_per_epoch(),
             steps_before: session.steps(),
             bytes: self.placed.bytes,
+            twins: self.gpu.runs_twins(),
             adapter: self.gpu.report().name.clone(),
         }
     }
@@ -317,8 +322,7 @@ impl Training {
     /// The GPU.
     pub async fn classifier(&self) -> Result<Classifier, LabError> {
         let Snapshot { params, state, .. } = self.placed.session.snapshot().await?;
-        let info = RunInfo::new(&self.material, &self.config);
-        Classifier::new(info, params, state, self.statistics().clone())
+        Classifier::new(self.info(), params, state, self.statistics().clone())
     }
 
     /// Everything to go on from.

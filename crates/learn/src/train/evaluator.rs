@@ -53,7 +53,7 @@ impl Evaluator {
         })
     }
 
-    /// Bytes of GPU memory that [`Evaluator::new`] takes for `count` networks, the store apart.
+    /// Bytes that [`Evaluator::new`] takes for `count` networks, the store apart.
     ///
     /// # Errors
     /// A model that does not fit.

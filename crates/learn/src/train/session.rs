@@ -33,7 +33,7 @@ pub struct Examples<'a> {
     pub pool: &'a [u32],
 }
 
-/// GPU memory of a training, predicted before it is taken, bytes.
+/// Memory of a training, the GPU's and that of native twins, predicted before it is taken, bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Networks with their labels.
@@ -317,9 +317,14 @@ impl Session {
         self.step
     }
 
-    /// Predicted GPU memory.
+    /// Predicted memory.
     pub fn memory(&self) -> Memory {
         self.memory
+    }
+
+    /// Bytes that native twins have taken of it.
+    pub fn native_bytes(&self) -> u64 {
+        self.program.native_bytes()
     }
 
     /// Dispatches of the last step, without what native twins did: preparing the batch, forward, back and update.

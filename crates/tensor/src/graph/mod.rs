@@ -20,6 +20,8 @@ use weightlab_kernels::{Binding, Shader};
 pub struct Target {
     /// A software renderer: pays by the load and has no registers to run out of.
     pub software: bool,
+    /// Native twins take the place of kernels that have one: see [`Gpu::runs_twins`].
+    pub twins: bool,
     /// Largest binding, bytes.
     pub max_binding_bytes: u64,
     /// Workgroups in one dimension of a dispatch.
@@ -32,6 +34,7 @@ impl Target {
         let report: &AdapterReport = gpu.report();
         Target {
             software: gpu.is_cpu(),
+            twins: gpu.runs_twins(),
             max_binding_bytes: report.max_binding_bytes,
             max_workgroups: report.max_workgroups,
         }
