@@ -2,6 +2,7 @@
 
 mod augment;
 mod config;
+mod data;
 mod error;
 mod evaluator;
 mod rows;

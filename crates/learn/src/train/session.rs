@@ -1,17 +1,15 @@
 //! Steps of training. Everything a step needs is on the GPU before the first one.
 
-use super::augment::Augment;
 use super::config::TrainConfig;
+use super::data::Data;
 use super::error::TrainError;
 use super::evaluator::Evaluator;
-use super::rows::{Rows, Statistics};
+use super::rows::Statistics;
 use crate::network::Network;
-use std::ops::Range;
-use weightlab_gpu::{Buffer, Gpu, Recording};
+use weightlab_gpu::Gpu;
 use weightlab_kernels::philox::{self, Purpose};
-use weightlab_nets::mix::{Lambda, Mixer, Partners};
-use weightlab_nets::symmetry::Chain;
-use weightlab_nets::{Mlp, NetBatch, NetId};
+use weightlab_nets::mix::Lambda;
+use weightlab_nets::{Mlp, NetId};
 use weightlab_tensor::{Graph, METRIC_ROWS, ParamStore, Pass, Plan, Program, Target, Updater, Var};
 
 /// What is learned from.
@@ -125,21 +123,6 @@ struct Inputs {
     targets: Var,
 }
 
-/// Data and what prepares them.
-#[derive(Debug)]
-struct Data {
-    nets: NetBatch,
-    labels: Buffer,
-    classes: usize,
-    train: Vec<u32>,
-    items: Buffer,
-    pool: (Buffer, usize),
-    normalise: Rows,
-    pick_labels: Rows,
-    chain: Chain,
-    mixer: Option<(Mixer, NetBatch, Buffer)>,
-}
-
 /// The step of `nets` networks.
 fn plan(
     gpu: &Gpu,
@@ -197,20 +180,9 @@ impl Session {
         );
         let batch = config.batch.min(train.len());
         let optimizer = config.optimizer.optimizer();
-        let data_bytes = NetBatch::bytes(mlp, ids.len())
-            + 8 * ids.len() as u64
-            + 4 * (classes * ids.len() + train.len() + pool.len()) as u64
-            + Rows::bytes(mlp.param_count())
-            + Rows::bytes(classes);
-        let augment_bytes = |nets: usize| {
-            let mixing = config.augment.mix.is_some();
-            let mixer = Mixer::bytes(gpu, mlp, nets) + NetBatch::bytes(mlp, nets);
-            let labels = 4 * (nets * classes) as u64;
-            Chain::bytes(mlp, nets) + if mixing { mixer + 8 * nets as u64 + labels } else { 0 }
-        };
         let memory = |nets: usize, activations: u64| Memory {
-            data: data_bytes,
-            augment: augment_bytes(nets),
+            data: Data::bytes(examples),
+            augment: Data::augment_bytes(gpu, &config.augment, examples, nets),
             parameters: ParamStore::bytes(network.set(), &optimizer)
                 + if nets < batch { 4 * network.set().len() as u64 } else { 0 },
             activations,
@@ -245,27 +217,7 @@ impl Session {
             true => Updater::with_micro_batches(gpu, &store)?,
             false => Updater::new(gpu, &store)?,
         };
-        let mixer = match config.augment.mix {
-            None => None,
-            Some(_) => Some((
-                Mixer::new(gpu, mlp, micro)?,
-                NetBatch::empty(gpu, mlp, micro)?,
-                gpu.buffer("labels", 4 * (micro * classes) as u64)?,
-            )),
-        };
-        let data = Data {
-            nets: NetBatch::upload(gpu, mlp, params, ids)?,
-            labels: gpu
-                .upload("labels", &probabilities(labels, classes, config.label_smoothing))?,
-            classes,
-            train: train.to_vec(),
-            items: gpu.upload("items", train)?,
-            pool: (gpu.upload("pool", pool)?, pool.len()),
-            normalise: Rows::new(gpu, &statistics)?,
-            pick_labels: Rows::new(gpu, &Statistics::none(classes))?,
-            chain: Chain::new(gpu, mlp, &config.augment.ops, micro)?,
-            mixer,
-        };
+        let data = Data::new(gpu, config, &statistics, examples, micro)?;
         Ok(Session {
             gpu: gpu.clone(),
             config: config.clone(),
@@ -473,62 +425,6 @@ impl Session {
     }
 }
 
-/// One row per label: `1 - smoothing` for its class, and `smoothing` spread over all.
-fn probabilities(labels: &[u32], classes: usize, smoothing: f32) -> Vec<f32> {
-    let base = smoothing / classes as f32;
-    let row = |&label: &u32| {
-        (0..classes as u32).map(move |c| if c == label { 1.0 - smoothing + base } else { base })
-    };
-    labels.iter().flat_map(row).collect()
-}
-
-impl Data {
-    /// Records a batch from items to the model's inputs.
-    fn record(
-        &mut self,
-        recording: &mut Recording,
-        config: &TrainConfig,
-        lambda: Lambda,
-        range: Range<usize>,
-        epoch: u32,
-        [nets, targets]: [&Buffer; 2],
-    ) -> Result<(), TrainError> {
-        let (first, count, seed) = (range.start, range.len(), config.seed);
-        let labels = (&self.labels, self.nets.len());
-        let items = Some(&self.items);
-        let picked = self.chain.record(recording, &self.nets, &self.items, range, seed, epoch)?;
-        let Augment { mix, .. } = &config.augment;
-        let batch = match (mix, &mut self.mixer) {
-            (Some((how, which)), Some((mixer, mixed, own))) => {
-                self.pick_labels.record(recording, labels, items, first, (own, count));
-                let partners = Partners {
-                    items: &self.items,
-                    first,
-                    count,
-                    pool: &self.pool.0,
-                    pool_len: self.pool.1,
-                    picked: true,
-                    seed,
-                    epoch,
-                };
-                mixer.record_pairs(recording, &partners)?;
-                mixer.record_lambdas(recording, lambda, seed)?;
-                mixer.record_moves(recording, *how, seed, &picked, &self.nets)?;
-                mixer.record_nets(recording, &picked, &self.nets, mixed)?;
-                let both = [&*own, &self.labels];
-                mixer.record_labels(recording, *which, self.classes, both, targets)?;
-                mixed.clone()
-            }
-            _ => {
-                self.pick_labels.record(recording, labels, items, first, (targets, count));
-                picked
-            }
-        };
-        self.normalise.record(recording, (batch.params(), count), None, 0, (nets, count));
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -549,11 +445,5 @@ mod tests {
             / 2000.0;
         // Deviation of the mean: sqrt(21^2 / 12 / 2000) = 0.14.
         assert!((mean - 10.0).abs() < 0.6, "{mean}");
-    }
-
-    #[test]
-    fn labels_become_probabilities() {
-        assert_eq!(probabilities(&[1, 0], 2, 0.0), [0.0, 1.0, 1.0, 0.0]);
-        assert_eq!(probabilities(&[2], 4, 0.2), [0.05, 0.05, 0.85, 0.05]);
     }
 }
