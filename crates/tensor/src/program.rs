@@ -5,7 +5,7 @@ use crate::graph::{Kind, MAX_METRICS, METRIC_ROWS, STEP};
 use crate::plan::{Place, Plan};
 use crate::shape::{TensorId, Var};
 use crate::store::ParamStore;
-use crate::twin::{self, Part};
+use crate::twin::Part;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use weightlab_gpu::{Buffer, Gpu, Prepared, Recording};
@@ -36,7 +36,7 @@ pub struct Program {
     prepared: Prepared,
     parts: Vec<Part>,
     #[cfg(not(target_arch = "wasm32"))]
-    memory: twin::Memory,
+    memory: crate::twin::Memory,
 }
 
 impl Program {
@@ -70,7 +70,7 @@ impl Program {
         Ok(Program {
             gpu: gpu.clone(),
             #[cfg(not(target_arch = "wasm32"))]
-            memory: twin::Memory::new(&plan),
+            memory: crate::twin::Memory::new(&plan),
             plan,
             buffers,
             arenas,
