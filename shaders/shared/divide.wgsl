@@ -1,6 +1,6 @@
 // (x / by, x % by) for x < 2^31, by > 0. Software renderers divide integers one lane at a time; two rounds through
-// f32 and a correction by one are a few vector instructions, and exact: the first quotient is off by less than 2^-22 of
-// itself or by one, so what it leaves is below 2^9 by, and the second is off by one at most.
+// f32 and a correction by one are a few vector instructions, and exact: the first quotient is off by less than 2^-21 of
+// itself (division may err by 2.5 units in the last place) or by one, so what it leaves is below 2^10 by, and the second is off by one at most.
 
 fn divide(x: u32, by: u32) -> vec2<u32> {
   let inverse = 1.0 / f32(by);

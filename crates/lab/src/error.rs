@@ -311,7 +311,7 @@ impl LabError {
                 | SymmetryError::Twice { .. }
                 | SymmetryError::Unreadable { .. },
             ) => "`weightlab help augment` lists operations with their parameters",
-            LabError::Tensor(TensorError::TooLarge { .. }) => {
+            LabError::Tensor(TensorError::TooLarge { .. } | TensorError::TooManyGroups { .. }) => {
                 "use smaller batches, or another --device"
             }
             LabError::Tensor(_) => "this is a defect of the program: please report it",

@@ -11,12 +11,12 @@ use weightlab_kernels as kernels;
 pub(crate) const TILE: usize = 64;
 
 /// Points (over all networks) that one slice should carry through a whole network `passes` times: tens
-/// of milliseconds on a software renderer, milliseconds on a GPU. A multiple of [`TILE`], at most
+/// of milliseconds on a software renderer and on a slow integrated GPU. A multiple of [`TILE`], at most
 /// 65,536, so that activations of the widest layer stay within 64 MiB.
 pub(crate) fn points_at_once(gpu: &Gpu, mlp: &Mlp, passes: usize) -> usize {
     let work = passes * mlp.dims.windows(2).map(|d| d[0] * d[1]).sum::<usize>();
     let (budget, most): (u64, u64) =
-        if gpu.is_cpu() { (100_000_000, 16_384) } else { (25_000_000_000, 65_536) };
+        if gpu.is_cpu() { (100_000_000, 16_384) } else { (4_000_000_000, 65_536) };
     (budget / work as u64).clamp(TILE as u64, most) as usize / TILE * TILE
 }
 

@@ -32,6 +32,18 @@ pub enum TensorError {
         /// The device's limit.
         limit: u64,
     },
+    /// One kernel is more workgroups than the device takes in a dimension.
+    #[error(
+        "`{call}` needs {groups} workgroups in a dimension and this device takes at most {limit}: use smaller (micro-)batches"
+    )]
+    TooManyGroups {
+        /// What is computed.
+        call: String,
+        /// Its workgroups in that dimension.
+        groups: u32,
+        /// The device's limit.
+        limit: u32,
+    },
     /// A tensor whose memory was given to others.
     #[error("the tensor `{name}` is not kept after a run: keep it when the graph is made")]
     NotKept {

@@ -101,7 +101,7 @@ impl Graph {
     /// Decides which tensors share memory.
     ///
     /// # Errors
-    /// A tensor beyond what the target binds.
+    /// A tensor beyond what the target binds, or a call of more workgroups than it takes.
     pub fn plan(self) -> Result<Plan, TensorError> {
         let forward = self.forward_calls.unwrap_or(self.calls.len());
         let runs = |calls: &[Call]| calls.iter().filter(|c| c.runs()).count();
@@ -195,6 +195,7 @@ impl Graph {
         plan.bytes.fixed = sum(&mut fixed.into_iter());
         plan.bytes.uniforms =
             Recording::uniform_bytes(plan.calls_on_gpu().map(|c| c.uniform.len()));
+        check_groups(&plan, &target)?;
         plan.bytes.native =
             twin::places(&plan).keys().map(|&place| 4 * plan.words(place) as u64).sum();
         Ok(plan)
@@ -213,6 +214,17 @@ fn check(
     }
     if bytes > largest.1 {
         *largest = (tensor.label.clone(), bytes);
+    }
+    Ok(())
+}
+
+/// Twins have no workgroups.
+fn check_groups(plan: &Plan, target: &Target) -> Result<(), TensorError> {
+    let limit = target.max_workgroups;
+    for call in plan.calls_on_gpu() {
+        if let Some(&groups) = call.groups.iter().find(|&&groups| groups > limit) {
+            return Err(TensorError::TooManyGroups { call: call.label.clone(), groups, limit });
+        }
     }
     Ok(())
 }

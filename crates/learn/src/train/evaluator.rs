@@ -4,10 +4,33 @@ use super::error::TrainError;
 use super::rows::{Rows, Statistics};
 use crate::network::Network;
 use weightlab_gpu::{Buffer, Gpu};
-use weightlab_tensor::{Graph, ParamStore, Pass, Program, Target, Var};
+use weightlab_tensor::{Graph, ParamStore, Pass, Plan, Program, Target, TensorError, Var};
 
-/// Networks that go through the model at once.
+/// Most networks that go through the model at once.
 const AT_ONCE: usize = 128;
+
+struct Planned {
+    plan: Plan,
+    nets: Var,
+    logits: Var,
+    at_once: usize,
+}
+
+/// For as many of `count` networks at once as the device takes.
+fn plan(target: &Target, network: &Network, count: usize) -> Result<Planned, TensorError> {
+    let mut at_once = count.clamp(1, AT_ONCE);
+    loop {
+        let mut graph = Graph::new(network.set(), target);
+        let nets = graph.input("nets", &[at_once, network.net_len()]);
+        let out = network.record(&mut graph, target, nets, false);
+        let logits = graph.keep(out);
+        match graph.plan() {
+            Ok(plan) => return Ok(Planned { plan, nets, logits, at_once }),
+            Err(error) if at_once == 1 => return Err(error),
+            Err(_) => at_once /= 2,
+        }
+    }
+}
 
 /// Computes logits of networks, in evaluation mode.
 #[derive(Debug)]
@@ -35,15 +58,10 @@ impl Evaluator {
         params: &[f32],
     ) -> Result<Evaluator, TrainError> {
         let count = params.len() / network.net_len().max(1);
-        let at_once = count.clamp(1, AT_ONCE);
-        let target = Target::of(gpu);
-        let mut graph = Graph::new(network.set(), &target);
-        let nets = graph.input("nets", &[at_once, network.net_len()]);
-        let out = network.record(&mut graph, &target, nets, false);
-        let logits = graph.keep(out);
+        let Planned { plan, nets, logits, at_once } = plan(&Target::of(gpu), network, count)?;
         Ok(Evaluator {
             gpu: gpu.clone(),
-            program: Program::new(gpu, graph.plan()?, store)?,
+            program: Program::new(gpu, plan, store)?,
             nets,
             logits,
             table: gpu.upload("networks", params)?,
@@ -58,13 +76,9 @@ impl Evaluator {
     /// # Errors
     /// A model that does not fit.
     pub fn bytes(gpu: &Gpu, network: &Network, count: usize) -> Result<u64, TrainError> {
-        let target = Target::of(gpu);
-        let mut graph = Graph::new(network.set(), &target);
-        let nets = graph.input("nets", &[count.clamp(1, AT_ONCE), network.net_len()]);
-        let out = network.record(&mut graph, &target, nets, false);
-        graph.keep(out);
+        let planned = plan(&Target::of(gpu), network, count)?;
         let table = 4 * (count * network.net_len()) as u64;
-        Ok(graph.plan()?.bytes().total() + table + Rows::bytes(network.net_len()))
+        Ok(planned.plan.bytes().total() + table + Rows::bytes(network.net_len()))
     }
 
     /// Number of networks.
@@ -95,5 +109,31 @@ impl Evaluator {
             all.extend_from_slice(&these[..count * classes]);
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::ModelConfig;
+
+    /// A matrix of 256 x 256 of 128 networks is 65,536 tiles, one more than a dispatch has in a dimension, and a GPU
+    /// that binds gigabytes does not refuse its memory before.
+    #[test]
+    fn wide_networks_go_through_in_smaller_batches() {
+        let network = Network::new(&ModelConfig::default(), &[2, 256, 256, 1], 10).unwrap();
+        let mut target = Target {
+            software: false,
+            twins: false,
+            max_binding_bytes: 1 << 40,
+            max_workgroups: 65_535,
+        };
+        assert_eq!(plan(&target, &network, 1000).unwrap().at_once, 64);
+        assert_eq!(plan(&target, &network, 127).unwrap().at_once, 127);
+        target.max_workgroups = 65_536;
+        assert_eq!(plan(&target, &network, 1000).unwrap().at_once, 128);
+        target.max_workgroups = 511;
+        let refused = plan(&target, &network, 1000).map(|p| p.at_once).unwrap_err().to_string();
+        assert!(refused.contains("at most 511"), "{refused}");
     }
 }

@@ -1,7 +1,7 @@
 //! Linear assignment problems on the GPU. Kernel: `shaders/align/assign.wgsl`.
 
 use super::MAX_MATCH_WIDTH;
-use super::matcher::Shape;
+use super::shape::Shape;
 use crate::symmetry::SymmetryError;
 use weightlab_gpu::Gpu;
 use weightlab_kernels::ALIGN_ASSIGN;

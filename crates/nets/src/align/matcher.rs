@@ -1,142 +1,28 @@
 //! Weight matching of a batch of pairs on the GPU. Kernel: `shaders/align/match.wgsl`.
 
-use super::{AlignSettings, MAX_MATCH_WIDTH, Method, Objective, Order, Pair, block};
+use super::shape::Shape;
+use super::{AlignSettings, MAX_MATCH_WIDTH, Objective, Order, Pair, block};
 use crate::Mlp;
 use crate::batch::NetBatch;
 use crate::symmetry::{Block, Move, SymmetryError, hidden_count};
-use weightlab_gpu::{Buffer, Gpu, GpuError, Recording};
+use std::sync::Arc;
+use weightlab_gpu::{Buffer, Gpu, GpuError, Pipeline, Recording};
+use weightlab_kernels as kernels;
 use weightlab_kernels::philox::{self, Purpose};
-use weightlab_kernels::{self as kernels, Shader};
 
 /// Mesa's llvmpipe silently ends all loops of an invocation after 65,535 iterations in total. Every
 /// CPU adapter is held below that.
 const CPU_LOOP_BUDGET: u64 = 60_000;
 
-/// Visits of one dispatch on a GPU: some milliseconds for wide layers.
+/// Most visits of one dispatch on a GPU.
 const GPU_VISITS: u64 = 64;
+
+/// Terms of cost matrices that a GPU is given at a time: for layers of 128, some tenths of a second where one is integrated and slow. Drivers
+/// end what takes seconds.
+const GPU_TERMS: u64 = 2_000_000_000;
 
 /// Workgroups of a matching with one thread per pair.
 const LANE_GROUPS: usize = 16;
-
-/// Widest hidden layer that one thread of a software renderer matches alone.
-pub const LANE_WIDTH: usize = 32;
-
-/// A specialisation of the assignment solver and of the matching around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Hidden neurons that one thread per pair has room for, eight of them in a workgroup (`match_lanes.wgsl`), instead of one workgroup
-    /// per pair (`match.wgsl`), which is then 0. What follows is about the latter, and about assignments.
-    pub lanes: u32,
-    /// Threads of a workgroup.
-    pub threads: u32,
-    /// Columns per thread.
-    pub per_thread: u32,
-    /// Row stride of the cost matrix.
-    pub side: u32,
-    /// Room for the neurons of any layer.
-    pub widest: u32,
-    /// Whether the cost matrix lies in storage instead of workgroup memory.
-    pub in_storage: bool,
-}
-
-impl Shape {
-    /// For hidden layers of at most `hidden` and any layers of at most `widest` neurons.
-    pub fn choose(gpu: &Gpu, hidden: usize, widest: usize) -> Shape {
-        Shape::choose_within(gpu.report().max_workgroup_bytes, gpu.is_cpu(), hidden, widest)
-    }
-
-    /// The same for a given amount of workgroup memory and kind of device.
-    pub fn choose_within(bytes: u32, software: bool, hidden: usize, widest: usize) -> Shape {
-        let side = if hidden <= 32 {
-            32
-        } else if hidden <= 64 {
-            64
-        } else {
-            MAX_MATCH_WIDTH as u32
-        };
-        // A software renderer runs as many threads as its vectors are wide at once, and pays for barriers by
-        // the thread; a GPU wants a column per thread.
-        let threads = if software { (side / 8).max(8) } else { side.min(64) };
-        let mut shape = Shape {
-            lanes: if software && hidden <= LANE_WIDTH {
-                hidden.next_multiple_of(8).max(8) as u32
-            } else {
-                0
-            },
-            threads,
-            per_thread: side / threads,
-            side,
-            widest: if widest <= 64 { 64 } else { 256 },
-            in_storage: false,
-        };
-        shape.in_storage = shape.workgroup_bytes() > u64::from(bytes);
-        shape
-    }
-
-    /// Workgroup memory of the matching, bytes.
-    pub fn workgroup_bytes(&self) -> u64 {
-        let [side, widest] = [self.side, self.widest].map(u64::from);
-        let costs = if self.in_storage { 1 } else { side * side };
-        4 * costs + 16 * widest + 24 * side + 16 * 64 + 64
-    }
-
-    /// Constants of `align/assign`.
-    pub fn assign_constants(&self) -> [(&'static str, u32); 3] {
-        [("WG", self.threads), ("PER", self.per_thread), ("N", self.side)]
-    }
-
-    /// Whether a thread matches a pair alone.
-    pub fn alone(&self) -> bool {
-        self.lanes > 0
-    }
-
-    /// The kernel of the matching, with its constants.
-    pub fn match_kernel(&self, method: Method) -> (&'static Shader, Vec<(&'static str, u32)>) {
-        let signed = ("SIGNED", u32::from(method == Method::Signed));
-        if self.alone() {
-            let values = [("N", self.lanes), signed];
-            return (kernels::ALIGN_MATCH_LANES.shader(&values), Vec::new());
-        }
-        let constants = vec![
-            ("WG", self.threads),
-            ("PER", self.per_thread),
-            ("N", self.side),
-            ("WIDEST", self.widest),
-            ("PLACE", u32::from(self.in_storage)),
-            ("NEAR", if self.in_storage { 1 } else { self.side * self.side }),
-            signed,
-        ];
-        (&kernels::ALIGN_MATCH, constants)
-    }
-
-    /// Bytes of storage per pair beside its moves and state.
-    fn scratch_bytes(&self, mlp: &Mlp) -> u64 {
-        let costs = if self.in_storage && !self.alone() { u64::from(self.side).pow(2) } else { 0 };
-        4 * (hidden_count(mlp) as u64 + costs)
-    }
-
-    /// Loop iterations of one invocation in one visit, at most: the solver's steps and swaps, the tiles of
-    /// the cost matrix and the loops over neurons.
-    fn iterations_per_visit(&self, mlp: &Mlp) -> u64 {
-        let threads = u64::from(self.threads);
-        let widths = || mlp.dims.iter().map(|&d| d as u64);
-        let n = widths().skip(1).take(mlp.depth() - 1).max().unwrap_or(1);
-        let widest = widths().max().unwrap_or(1);
-        if self.alone() {
-            // Loads of all terms, rounds of the solver, loops over neurons, visits passed over: the lanes of a
-            // vector count together, each loop with its longest.
-            return (2 * widest + 1) * (1 + n.div_ceil(4))
-                + 1200
-                + 5 * n
-                + 8 * mlp.depth() as u64
-                + 64;
-        }
-        let tiles = (n.div_ceil(4) * n.div_ceil(4)).div_ceil(threads);
-        let solver = n * (n + 1) + 2 * n * u64::from(self.per_thread) + 4 * n;
-        let rounds = n.div_ceil(threads);
-        tiles * (1 + 2 * widest) + solver + 2 * widest.div_ceil(threads) + rounds * (2 + 4 * widest)
-    }
-}
 
 /// How far a pair is.
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +49,15 @@ pub struct Matcher {
     scratch: Buffer,
     orders: Buffer,
     distances: Buffer,
+}
+
+/// What is left of a matching.
+struct Sweeps {
+    pipeline: Arc<Pipeline>,
+    block: Block,
+    groups: u32,
+    per_dispatch: u64,
+    left: u64,
 }
 
 impl Matcher {
@@ -341,7 +236,7 @@ impl Matcher {
         Ok(())
     }
 
-    /// [`Matcher::record`], submitted. Does not wait.
+    /// [`Matcher::record`], submitted, in several parts where one would take long. Does not wait.
     ///
     /// # Errors
     /// As [`Matcher::record`].
@@ -352,7 +247,19 @@ impl Matcher {
         settings: &AlignSettings,
     ) -> Result<(), SymmetryError> {
         let mut recording = self.gpu.record();
-        self.record(&mut recording, reference, moving, settings)?;
+        let Some(mut sweeps) = self.start(&mut recording, reference, moving, settings)? else {
+            return Ok(recording.submit()?);
+        };
+        let mut terms = 0;
+        while let Some(visits) = self.record_visits(&mut recording, reference, moving, &mut sweeps)
+        {
+            terms += visits * self.terms_per_visit();
+            if terms >= GPU_TERMS && !self.gpu.is_cpu() {
+                recording.submit()?;
+                recording = self.gpu.record();
+                terms = 0;
+            }
+        }
         Ok(recording.submit()?)
     }
 
@@ -368,10 +275,24 @@ impl Matcher {
         moving: &NetBatch,
         settings: &AlignSettings,
     ) -> Result<(), SymmetryError> {
+        if let Some(mut sweeps) = self.start(recording, reference, moving, settings)? {
+            while self.record_visits(recording, reference, moving, &mut sweeps).is_some() {}
+        }
+        Ok(())
+    }
+
+    /// Records the beginning of a matching; `None` without pairs.
+    fn start(
+        &mut self,
+        recording: &mut Recording,
+        reference: &NetBatch,
+        moving: &NetBatch,
+        settings: &AlignSettings,
+    ) -> Result<Option<Sweeps>, SymmetryError> {
         self.check(reference, moving, settings)?;
         self.record_reset(recording)?;
         if self.count == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let mut recorded = 0;
         if let Order::Recorded(orders) = &settings.order {
@@ -384,7 +305,7 @@ impl Matcher {
         let per_dispatch = if self.gpu.is_cpu() {
             (CPU_LOOP_BUDGET / self.shape.iterations_per_visit(&self.mlp)).max(1)
         } else {
-            GPU_VISITS
+            (GPU_TERMS / self.terms_per_visit()).clamp(1, GPU_VISITS)
         };
         let (groups, in_turn) = if self.shape.alone() {
             // Some pairs per thread, so that their sweeps balance, and yet some workgroups per core.
@@ -395,24 +316,41 @@ impl Matcher {
             (self.count as u32, 1)
         };
         // Pairs that are done end at once, so later dispatches cost next to nothing.
-        let mut left =
-            in_turn * u64::from(settings.max_sweeps.max(1)) * (self.mlp.depth() as u64 - 1);
-        while left > 0 {
-            let visits = left.min(per_dispatch);
-            block.count = visits as u32;
-            let buffers = [
-                &self.pairs,
-                &self.orders,
-                reference.params(),
-                moving.params(),
-                &self.moves,
-                &self.states,
-                &self.scratch,
-            ];
-            recording.dispatch_linear(&pipeline, &block, &buffers, groups);
-            left -= visits;
-        }
-        Ok(())
+        let left = in_turn * u64::from(settings.max_sweeps.max(1)) * (self.mlp.depth() as u64 - 1);
+        Ok(Some(Sweeps { pipeline, block, groups, per_dispatch, left }))
+    }
+
+    /// Records the next dispatch of a matching: how many visits it does, or `None` after the last.
+    fn record_visits(
+        &self,
+        recording: &mut Recording,
+        reference: &NetBatch,
+        moving: &NetBatch,
+        sweeps: &mut Sweeps,
+    ) -> Option<u64> {
+        let visits = sweeps.left.min(sweeps.per_dispatch);
+        sweeps.left -= visits;
+        sweeps.block.count = visits as u32;
+        let buffers = [
+            &self.pairs,
+            &self.orders,
+            reference.params(),
+            moving.params(),
+            &self.moves,
+            &self.states,
+            &self.scratch,
+        ];
+        (visits > 0).then(|| {
+            recording.dispatch_linear(&sweeps.pipeline, &sweeps.block, &buffers, sweeps.groups);
+            visits
+        })
+    }
+
+    /// Products that the cost matrices of one visit of every pair are sums of, for the dearest layer.
+    fn terms_per_visit(&self) -> u64 {
+        let terms = |d: &[usize]| (d[1] * d[1] * (d[0] + d[2])) as u64;
+        let dearest = self.mlp.dims.windows(3).map(terms).max().unwrap_or(0);
+        (self.count as u64 * dearest).max(1)
     }
 
     /// What became of every pair of [`Matcher::run`].

@@ -8,12 +8,14 @@
 pub mod assign;
 pub mod host;
 mod matcher;
+mod shape;
 
 use crate::batch::NetBatch;
 use crate::symmetry::{Block, Move, SymmetryError, hidden_count};
 use crate::{Activation, Mlp};
 pub use assign::solve_assignments;
-pub use matcher::{LANE_WIDTH, Matcher, PairOutcome, Shape};
+pub use matcher::{Matcher, PairOutcome};
+pub use shape::{LANE_WIDTH, Shape};
 
 /// Widest hidden layer that the GPU matches.
 pub const MAX_MATCH_WIDTH: usize = 128;

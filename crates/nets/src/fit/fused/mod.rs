@@ -405,13 +405,16 @@ impl Fused {
     }
 
     /// Steps of a round: as many as fill a slice with all running networks, within the limits.
+    ///
+    /// On a GPU at most twice those of the round before, 1 at first: one network is one workgroup, and what that does in a second is not
+    /// known from the rate of the device until few networks have been measured.
     fn steps_for(&self, units: u64) -> u32 {
         let most = u64::from(self.most_steps.unwrap_or(u32::MAX)).clamp(1, MAX_STEPS as u64);
         let steps = (units / self.running.len() as u64).clamp(1, most) as u32;
         if self.gpu.is_cpu() {
             steps.min(self.form.most_steps(self.base.points as usize))
         } else {
-            steps
+            steps.min((2 * self.round_steps).max(1))
         }
     }
 
