@@ -136,6 +136,17 @@ fn views_are_compared_cell_by_cell() {
     let said = run(dir, &[&line[..], &["--rows", "views-1,views-7"]].concat());
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.stderr.contains("\"views-7\"") && said.stderr.contains("views-1"), "{said:?}");
+    // Cells of another zoo are no cells of this one.
+    ok(
+        dir,
+        &[&["fit", IMAGES, "--out", "other", "--views", "2", "--seed", "5"][..], &options].concat(),
+    );
+    let said = run(dir, &["experiment", "views", "--zoo", "other", "--out", "out"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("begun with another zoo"), "{said:?}");
+    let said = run(dir, &["train", "views", "--out", "other"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("holds other files"), "{said:?}");
     fit(dir, "one", "train", "2,8,8,1");
     let said = run(dir, &["experiment", "views", "--zoo", "one", "--out", "x"]);
     assert_eq!(said.code, Some(1), "{said:?}");

@@ -27,6 +27,8 @@ struct Make {
     mlp: Mlp,
     nets: u32,
     label: fn(u32) -> i64,
+    /// Which network's numbers it has: others' are copies.
+    numbers: fn(u32) -> u32,
     key: u32,
     change: fn(&mut ZooManifest),
 }
@@ -34,7 +36,7 @@ struct Make {
 impl Default for Make {
     fn default() -> Make {
         let label = |net: u32| i64::from(net % 3);
-        Make { mlp: mlp(), nets: 60, label, key: 1, change: |_| {} }
+        Make { mlp: mlp(), nets: 60, label, numbers: |net| net, key: 1, change: |_| {} }
     }
 }
 
@@ -48,8 +50,10 @@ impl Make {
         for first in (0..self.nets).step_by(32) {
             let mut shard = Shard::default();
             for net in first..self.nets.min(first + 32) {
+                let numbers = (self.numbers)(net);
                 let word = |p: usize| {
-                    philox::symmetric(philox::philox4x32([p as u32, net, 0, 0], [self.key, 2])[0])
+                    let counter = [p as u32, numbers, 0, 0];
+                    philox::symmetric(philox::philox4x32(counter, [self.key, 2])[0])
                 };
                 let label = (self.label)(net);
                 let mut params: Vec<f32> = (0..self.mlp.param_count()).map(word).collect();
@@ -319,6 +323,37 @@ fn what_cannot_be_learnt_from_is_refused() {
     };
     let problem = refused(&overlap.zoo(), None, config(1));
     assert!(matches!(problem, TrainProblem::Overlap { object: 39, .. }), "{problem}");
+
+    // Splits that share a network under two names.
+    for (split, net) in [("test", 57), ("val", 57)] {
+        let change: fn(&mut ZooManifest) = match split {
+            "test" => |manifest| {
+                manifest.splits = Some(BTreeMap::from([
+                    ("train".to_owned(), vec![[0, 50]]),
+                    ("test".to_owned(), vec![[50, 60]]),
+                ]));
+            },
+            _ => |manifest| {
+                manifest.splits = Some(BTreeMap::from([
+                    ("train".to_owned(), vec![[0, 50]]),
+                    ("val".to_owned(), vec![[50, 60]]),
+                ]));
+            },
+        };
+        let copies =
+            Make { numbers: |net| if net == 57 { 0 } else { net }, change, ..Make::default() };
+        let problem = refused(&copies.zoo(), None, config(1));
+        assert!(matches!(problem, TrainProblem::Copy { net: n, .. } if n == net), "{problem}");
+    }
+
+    // A number of classes that the zoo does not have.
+    let mut seven = config(1);
+    let ModelConfig::Dws(dws) = &mut seven.model else { panic!("DWS") };
+    dws.classes = 7;
+    let error = job(&Make::default().zoo(), None, seven, false, MemStore::new()).unwrap_err();
+    assert!(
+        error.to_string().contains("`model.classes` is 7; it must be what the networks have, 3")
+    );
 
     // The same images in the zoo for testing; the same networks.
     let source = |manifest: &mut ZooManifest| {

@@ -85,6 +85,7 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct Calls {
     kind: Kind,
+    scope: String,
     temps: Vec<TempSpec>,
     list: Vec<Call>,
 }
@@ -92,12 +93,17 @@ pub struct Calls {
 impl Calls {
     /// Nothing yet, for a device of this kind.
     pub fn new(kind: Kind) -> Calls {
-        Calls { kind, temps: Vec::new(), list: Vec::new() }
+        Calls { kind, scope: String::new(), temps: Vec::new(), list: Vec::new() }
     }
 
     /// The kind of device.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What the names of buffers made from now on begin with.
+    pub fn set_scope(&mut self, scope: String) {
+        self.scope = scope;
     }
 
     /// All buffers.
@@ -112,7 +118,8 @@ impl Calls {
 
     /// A buffer of `words` numbers.
     pub fn temp(&mut self, name: impl Into<String>, words: usize) -> Temp {
-        self.temps.push(TempSpec { name: name.into(), words: words.max(4), table: None });
+        let name = format!("{}{}", self.scope, name.into());
+        self.temps.push(TempSpec { name, words: words.max(4), table: None });
         Temp(self.temps.len() - 1)
     }
 

@@ -6,7 +6,7 @@ use crate::plain::{MlpConfig, Plain, TransformerConfig};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use weightlab_kernels::philox::{self, Purpose};
-use weightlab_tensor::{Graph, ParamId, ParamSet, Target, Var};
+use weightlab_tensor::{Graph, ParamId, ParamSet, Target, TensorError, Var};
 
 /// A model and its options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,17 @@ impl ModelConfig {
             "transformer" => ModelConfig::Transformer(TransformerConfig::default()),
             _ => return None,
         })
+    }
+
+    /// What in it depends on which networks are computed at once, if anything does: a batch in parts is then another batch.
+    pub fn by_batch(&self) -> Option<&'static str> {
+        let dropout = match self {
+            ModelConfig::Dws(dws) if dws.batch_norm => return Some("batch normalisation"),
+            ModelConfig::Dws(dws) => dws.dropout,
+            ModelConfig::Mlp(mlp) => mlp.dropout,
+            ModelConfig::Transformer(transformer) => transformer.dropout,
+        };
+        (dropout > 0.0).then_some("dropout, whose numbers are drawn by the place in the batch,")
     }
 
     /// Its name.
@@ -150,6 +161,24 @@ impl Network {
     /// Trainable numbers, padding not counted.
     pub fn parameters(&self) -> usize {
         self.params().iter().map(Param::len).sum()
+    }
+
+    /// Whether so many networks at once stay within the 32-bit sizes of kernels.
+    ///
+    /// # Errors
+    /// They do not.
+    pub(crate) fn check_size(&self, nets: usize) -> Result<(), TensorError> {
+        let Model::Dws(dws, _) = &self.kind else {
+            return Ok(());
+        };
+        let entries = dws.dims().windows(2).map(|d| d[0] * d[1]).max().unwrap_or(0);
+        let numbers = (nets as u64) * (entries as u64) * (dws.config().hidden as u64);
+        let most = 1u64 << 31;
+        if numbers < most {
+            return Ok(());
+        }
+        let name = "features of a matrix".to_owned();
+        Err(TensorError::TooLarge { name, bytes: 4 * numbers, limit: 4 * most })
     }
 
     /// Numbers in a network that is read.

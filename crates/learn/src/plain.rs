@@ -122,11 +122,15 @@ impl Builder<'_> {
     }
 }
 
-fn positive(model: &'static str, values: &[(&'static str, usize)]) -> Result<(), NetworkError> {
-    match values.iter().find(|(_, n)| *n == 0) {
+/// Every size is at least 1 and at most what its words say.
+fn sizes(
+    model: &'static str,
+    values: &[(&'static str, usize, usize, &'static str)],
+) -> Result<(), NetworkError> {
+    match values.iter().find(|(_, n, most, _)| *n == 0 || n > most) {
         None => Ok(()),
-        Some(&(name, n)) => {
-            Err(NetworkError::Setting { model, name, value: n.to_string(), expected: "at least 1" })
+        Some(&(name, n, _, expected)) => {
+            Err(NetworkError::Setting { model, name, value: n.to_string(), expected })
         }
     }
 }
@@ -150,12 +154,27 @@ impl Plain {
         classes: usize,
         set: &mut ParamSet,
     ) -> Result<Plain, NetworkError> {
-        positive("mlp", &[("hidden", config.hidden), ("hidden_layers", config.hidden_layers)])?;
+        sizes(
+            "mlp",
+            &[
+                ("hidden", config.hidden, 8192, "1 to 8192"),
+                ("hidden_layers", config.hidden_layers, 64, "1 to 64"),
+            ],
+        )?;
         rate("mlp", config.dropout)?;
         let mut builder = Builder { set, params: Vec::new() };
         let mut widths = vec![dims.windows(2).map(|d| d[1] * (d[0] + 1)).sum()];
         widths.extend(vec![config.hidden; config.hidden_layers]);
         widths.push(classes);
+        // So that no matrix is beyond what 32 bits address.
+        if widths[0] * widths[1] >= 1 << 29 {
+            return Err(NetworkError::Setting {
+                model: "mlp",
+                name: "hidden",
+                value: config.hidden.to_string(),
+                expected: "less, for networks of so many parameters: 2^29 weights of a layer are too many",
+            });
+        }
         let layers = widths
             .windows(2)
             .enumerate()
@@ -176,9 +195,14 @@ impl Plain {
         set: &mut ParamSet,
     ) -> Result<Plain, NetworkError> {
         let TransformerConfig { width, layers, heads, expansion, dropout } = *config;
-        positive(
+        sizes(
             "transformer",
-            &[("width", width), ("layers", layers), ("heads", heads), ("expansion", expansion)],
+            &[
+                ("width", width, 2048, "1 to 2048"),
+                ("layers", layers, 64, "1 to 64"),
+                ("heads", heads, width, "1 to `width`"),
+                ("expansion", expansion, 16, "1 to 16"),
+            ],
         )?;
         rate("transformer", dropout)?;
         if !width.is_multiple_of(heads) {

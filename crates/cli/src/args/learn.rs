@@ -18,7 +18,7 @@ pub struct TrainArgs {
     /// The model [default: that of --config, else dws]
     #[arg(long, value_enum)]
     pub model: Option<ModelArg>,
-    /// TOML file with options; RUN/config.toml shows all of them
+    /// TOML file with options; RUN/config.toml shows those of a run; beside them there are limit, views, memory_mib and optimizer.clip_norm
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What happens to a batch: none, an operation as `augment --op` takes it, mixup, mixup-random, mixup-aligned,

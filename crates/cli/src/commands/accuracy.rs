@@ -50,11 +50,11 @@ pub async fn run(
         for row in &rows {
             let folder = args.out.join(study.folder(row, seed));
             let store = DirStore::new(&folder);
-            let cell = if let Some(cell) = Cell::read(&store).await? {
+            let config = study.config(row, seed)?;
+            let cell = if let Some(cell) = Cell::read(&store, &config, &zoo, test.as_ref()).await? {
                 cell
             } else {
                 out.note(&format!("{}, seed {seed}", row.name));
-                let config = study.config(row, seed)?;
                 let options = TrainOptions { config: config.clone(), resume: true, init: None };
                 let mut job =
                     TrainJob::new(&gpu, &zoo, test.as_ref(), options, store.clone()).await?;

@@ -13,8 +13,8 @@ use weightlab_data::DirStore;
 use weightlab_lab::message::Message;
 use weightlab_lab::meter::{bytes_text, count_text, duration_text};
 use weightlab_lab::train::{
-    CONFUSION_FILE, CURVES_FILE, Epoch, Finished, MODEL_FILE, Started, StateDict, read_config,
-    read_state,
+    CONFUSION_FILE, CURVES_FILE, Epoch, Finished, MODEL_FILE, RUN_FILE, Started, StateDict,
+    read_config, read_state,
 };
 use weightlab_lab::{LabError, TrainJob, TrainOptions};
 use weightlab_learn::ModelConfig;
@@ -29,6 +29,13 @@ pub async fn run(global: &Global, out: &Out, args: &TrainArgs) -> Result<ExitCod
         Some(path) => Some(open_zoo(path).await?),
         None => None,
     };
+    if other_files(&args.out) {
+        return Err(Usage {
+            what: format!("--out {}: holds other files, and is no run", args.out.display()),
+            hint: "choose a name that is free",
+        }
+        .into());
+    }
     let gpu = open_gpu(global).await?;
     let options = TrainOptions { config, resume: args.resume, init };
     let store = DirStore::new(&args.out);
@@ -53,6 +60,12 @@ pub async fn run(global: &Global, out: &Out, args: &TrainArgs) -> Result<ExitCod
         "{folder}: {MODEL_FILE} has the parameters of the best epoch, {CURVES_FILE} and {CONFUSION_FILE} show it"
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a folder has something in it that is not of a run.
+fn other_files(folder: &Path) -> bool {
+    let mut entries = folder.read_dir().into_iter().flatten().flatten();
+    !folder.join(RUN_FILE).exists() && entries.any(|entry| entry.file_name() != "zoo.lock")
 }
 
 /// A state dict, with the name of its file.

@@ -1,8 +1,7 @@
 //! Training as a stream of messages.
 
-use super::config::read_config;
 use super::problem::TrainProblem;
-use super::run::{self, Epoch, RunInfo};
+use super::run::{self, Epoch};
 use super::score::Score;
 use super::training::{TrainCheckpoint, Training};
 use super::weights::{StateDict, pack_state};
@@ -125,10 +124,25 @@ impl<S: Store> TrainJob<S> {
         let lock = out.lock().await?;
         let mut queue = VecDeque::new();
         if let Some((saved, other_device)) = Self::saved(&out, &training, resume).await? {
-            training.restore(&saved)?;
+            training.restore(&saved).map_err(|e| TrainProblem::Weights {
+                file: out.locate(run::CHECKPOINT_FILE),
+                what: e.to_string(),
+                expected:
+                    "what this run wrote there last; put it back, or begin again with another --out"
+                        .to_owned(),
+            })?;
             queue.extend(other_device.map(Message::Warning));
         }
-        queue.push_front(Message::Started(training.started()));
+        let started = training.started();
+        if started.micro_batch < started.batch
+            && let Some(by) = training.config().model.by_batch()
+        {
+            queue.push_front(Message::Warning(Warning::remark(format!(
+                "{by} sees the {} networks that fit into the memory at once, not the batch of {}: the result is another than with more memory",
+                started.micro_batch, started.batch
+            ))));
+        }
+        queue.push_front(Message::Started(started));
         Ok(TrainJob {
             gpu: gpu.clone(),
             run: out,
@@ -158,16 +172,15 @@ impl<S: Store> TrainJob<S> {
         if !resume {
             return Err(TrainProblem::Exists { store }.into());
         }
-        let known = RunInfo::read(out).await?;
-        let text = String::from_utf8_lossy(&out.read(run::CONFIG_FILE).await?).into_owned();
-        let before = read_config(&text, &out.locate(run::CONFIG_FILE))?;
-        if let Some([option, before, now]) = run::difference(&before, config) {
-            return Err(TrainProblem::Changed { store, option, before, now }.into());
-        }
-        if known.data_blake3 != info.data_blake3 || known.mlp != info.mlp {
-            return Err(TrainProblem::OtherData { store }.into());
-        }
+        let known = run::same_run(out, config, &info.data_blake3).await?;
         if !out.exists(run::CHECKPOINT_FILE).await? {
+            if out.exists(run::METRICS_FILE).await? {
+                let what = format!(
+                    "{} is missing, without which it cannot go on, and it has results that would be overwritten",
+                    run::CHECKPOINT_FILE
+                );
+                return Err(TrainProblem::NotARun { store, what }.into());
+            }
             run::begin(out, config, &info).await?;
             return Ok(None);
         }

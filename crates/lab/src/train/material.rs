@@ -114,6 +114,14 @@ fn held_out(objects: &BTreeSet<i64>, share: f32, seed: u64) -> BTreeSet<i64> {
     set(order.into_iter().take(count))
 }
 
+/// Of all files of a zoo and of one to test on.
+pub(crate) fn data_hash<A: Store, B: Store>(zoo: &Zoo<A>, other: Option<&Zoo<B>>) -> String {
+    let mut shards: Vec<_> = zoo.manifest().shards.iter().collect();
+    shards.extend(other.iter().flat_map(|other| &other.manifest().shards));
+    let files: Vec<&str> = shards.iter().map(|shard| shard.blake3.as_str()).collect();
+    blake3_hex(files.join(" ").as_bytes())
+}
+
 fn bits(net: &[f32]) -> Vec<u32> {
     net.iter().map(|x| x.to_bits()).collect()
 }
@@ -191,14 +199,14 @@ impl Material {
                 material.pool.truncate(limit);
             }
         }
-        let mut files: Vec<&str> = manifest.shards.iter().map(|s| s.blake3.as_str()).collect();
         if let Some(other) = other {
             material.test = Set::default();
             material.add_test(zoo, other, &nets).await?;
-            files.extend(other.manifest().shards.iter().map(|s| s.blake3.as_str()));
         }
-        material.hash = blake3_hex(files.join(" ").as_bytes());
+        material.hash = data_hash(zoo, other);
         material.check(&store)?;
+        let test_store = other.map_or(store.clone(), |other| other.store().describe());
+        material.check_copies(&store, &test_store)?;
         Ok(material)
     }
 
@@ -229,12 +237,22 @@ impl Material {
         }
         let first = nets.views.iter().copied().min().unwrap_or(0);
         (0..nets.len()).filter(|&i| nets.views[i] == first).for_each(|i| self.test.push(&nets, i));
-        let known: HashSet<Vec<u32>> =
-            self.nets.params.chunks_exact(self.mlp.param_count()).map(bits).collect();
-        let tested = self.test.params.chunks_exact(self.mlp.param_count());
-        if let Some(net) = tested.map(bits).position(|net| known.contains(&net)) {
-            let net = self.test.origins[net].0 as usize;
-            return Err(TrainProblem::Copy { test, net }.into());
+        Ok(())
+    }
+
+    /// No network is measured on that is learnt from, whatever its object is called.
+    fn check_copies(&self, store: &str, test_store: &str) -> Result<(), TrainProblem> {
+        let nets = |set: &Set| -> Vec<Vec<u32>> {
+            set.params.chunks_exact(self.mlp.param_count()).map(bits).collect()
+        };
+        let mut known: HashSet<Vec<u32>> = nets(&self.nets).into_iter().collect();
+        for (set, store) in [(&self.validation, store), (&self.test, test_store)] {
+            let these = nets(set);
+            if let Some(net) = these.iter().position(|net| known.contains(net)) {
+                let net = set.origins[net].0 as usize;
+                return Err(TrainProblem::Copy { test: store.to_owned(), net });
+            }
+            known.extend(these);
         }
         Ok(())
     }

@@ -14,6 +14,10 @@ mod score;
 mod training;
 mod weights;
 
+use crate::error::LabError;
+use weightlab_data::{Store, Zoo};
+use weightlab_learn::train::TrainConfig;
+
 pub use classifier::{Classifier, most_confused};
 pub use config::{read_config, write_config};
 pub use eval::{Evaluation, evaluate_run, evaluate_where};
@@ -28,14 +32,23 @@ pub use score::{Prediction, Score};
 pub use training::{Advance, TrainCheckpoint, Training};
 pub use weights::{StateDict, pack_state, read_state, write_state};
 
+/// That `run` is one of `config` on `zoo`, tested on `test`.
+///
+/// # Errors
+/// No run, or one of other options or data.
+pub async fn check_run<R: Store, A: Store, B: Store>(
+    run: &R,
+    config: &TrainConfig,
+    zoo: &Zoo<A>,
+    test: Option<&Zoo<B>>,
+) -> Result<(), LabError> {
+    run::same_run(run, config, &material::data_hash(zoo, test)).await.map(drop)
+}
+
 /// A confusion matrix as PNG, see [`Score::confusion`].
 ///
 /// # Errors
 /// A picture too large for its format.
-pub fn draw_confusion(
-    score: &Score,
-    names: &[String],
-    title: &str,
-) -> Result<Vec<u8>, crate::LabError> {
+pub fn draw_confusion(score: &Score, names: &[String], title: &str) -> Result<Vec<u8>, LabError> {
     pictures::confusion(&score.confusion, names, title)
 }

@@ -86,7 +86,7 @@ pub enum TrainProblem {
     },
     /// The same parameters in two splits.
     #[error(
-        "network {net} of {test} has exactly the parameters of a network that would be trained on; accuracy would be measured on what was learnt. Leave such networks out"
+        "network {net} of {test} has exactly the parameters of a network of another split; accuracy would be measured on what was learnt. Leave such networks out"
     )]
     Copy {
         /// The zoo to test on.

@@ -1,6 +1,6 @@
 //! The folder of a run.
 
-use super::config::write_config;
+use super::config::{read_config, write_config};
 use super::material::Material;
 use super::problem::TrainProblem;
 use super::training::TrainCheckpoint;
@@ -245,6 +245,35 @@ pub(crate) async fn begin<S: Store>(
     let mut text = serde_json::to_vec_pretty(info).map_err(|e| LabError::Tensors(e.to_string()))?;
     text.push(b'\n');
     Ok(run.write(RUN_FILE, &text).await?)
+}
+
+/// What a run is about that must be one of `config` on the zoos of [`data_hash`](super::material::data_hash) `hash`.
+///
+/// # Errors
+/// No run, or one of other options or data.
+pub(crate) async fn same_run<S: Store>(
+    run: &S,
+    config: &TrainConfig,
+    hash: &str,
+) -> Result<RunInfo, LabError> {
+    let store = run.describe();
+    let known = RunInfo::read(run).await?;
+    let text = String::from_utf8_lossy(&run.read(CONFIG_FILE).await?).into_owned();
+    let mut before = read_config(&text, &run.locate(CONFIG_FILE))?;
+    let mut now = config.clone();
+    // The zoo decides it, so it is a matter of the data.
+    for config in [&mut before, &mut now] {
+        if let ModelConfig::Dws(dws) = &mut config.model {
+            dws.classes = known.classes;
+        }
+    }
+    if let Some([option, before, now]) = difference(&before, &now) {
+        return Err(TrainProblem::Changed { store, option, before, now }.into());
+    }
+    if known.data_blake3 != hash {
+        return Err(TrainProblem::OtherData { store }.into());
+    }
+    Ok(known)
 }
 
 /// The first option that differs, but for the number of epochs.

@@ -13,8 +13,8 @@ use crate::message::Learning;
 use web_time::Instant;
 use weightlab_data::{Store, Zoo};
 use weightlab_gpu::Gpu;
-use weightlab_learn::Network;
-use weightlab_learn::train::{Snapshot, Statistics, StepMetrics, TrainConfig};
+use weightlab_learn::train::{Snapshot, Statistics, StepMetrics, TrainConfig, TrainError};
+use weightlab_learn::{DwsConfig, ModelConfig, Network};
 
 /// Seconds of work between two looks at the metrics, unless somebody wants to look more often.
 const SLICE: f64 = 0.5;
@@ -78,10 +78,20 @@ impl Training {
         gpu: &Gpu,
         zoo: &Zoo<A>,
         test: Option<&Zoo<B>>,
-        config: TrainConfig,
+        mut config: TrainConfig,
     ) -> Result<Training, LabError> {
         config.validate()?;
         let material = Material::load(zoo, test, &config).await?;
+        if let ModelConfig::Dws(dws) = &mut config.model {
+            if ![material.classes, DwsConfig::default().classes].contains(&dws.classes) {
+                return Err(LabError::Learn(TrainError::Setting {
+                    name: "model.classes",
+                    value: dws.classes.to_string(),
+                    expected: format!("what the networks have, {}: leave it out", material.classes),
+                }));
+            }
+            dws.classes = material.classes;
+        }
         let placed = Placed::new(gpu, &config, &material)?;
         Ok(Training {
             gpu: gpu.clone(),
@@ -271,7 +281,11 @@ impl Training {
             step: step + 1,
             epoch: step / session.steps_per_epoch() + 1,
             what,
-            tensor: tensor.unwrap_or_else(|| "not found when the step was repeated".to_owned()),
+            // The gradient is judged by the sum of its squares.
+            tensor: tensor.unwrap_or_else(|| {
+                "none when the step was repeated: each number is finite, but the sum of the squares of the gradient is not"
+                    .to_owned()
+            }),
             kept: "No checkpoint had been written yet".to_owned(),
         }
         .into())

@@ -42,6 +42,7 @@ impl Dws {
         self.pools_backward(calls, n, top, None, Some(factor));
         let mut d_last = None;
         for (l, maps) in self.layers.iter().enumerate().rev() {
+            calls.set_scope(format!("gradients of layer {}: ", l + 1));
             let mut through = Through { relu: true, factor };
             if let Some(norms) = &trace.saved[l].norms {
                 for ((norm, of), &d) in norms.groups.iter().zip(&d.groups) {

@@ -81,6 +81,12 @@ pub struct DwsConfig {
     pub init_scale: f32,
 }
 
+/// Most features: eight times those of the paper; what grows with their square stays within 32-bit sizes.
+const MOST_HIDDEN: usize = 1024;
+
+/// Most hidden layers of the trunk, sixteen times those of the paper.
+const MOST_LAYERS: usize = 64;
+
 impl Default for DwsConfig {
     fn default() -> DwsConfig {
         DwsConfig {
@@ -143,8 +149,11 @@ impl DwsConfig {
         if dims.len() < 4 || dims.contains(&0) {
             return Err(DwsError::Depth { dims: dims.to_vec() });
         }
-        if self.hidden == 0 || !self.hidden.is_multiple_of(8) {
-            return wrong("hidden", self.hidden.to_string(), "a multiple of 8");
+        if self.hidden == 0 || !self.hidden.is_multiple_of(8) || self.hidden > MOST_HIDDEN {
+            return wrong("hidden", self.hidden.to_string(), "a multiple of 8, 1024 at most");
+        }
+        if self.hidden_layers > MOST_LAYERS {
+            return wrong("hidden_layers", self.hidden_layers.to_string(), "64 at most");
         }
         for (name, heads) in [("heads", self.heads), ("last_heads", self.last_heads)] {
             if heads == 0 || !self.hidden.is_multiple_of(heads) {

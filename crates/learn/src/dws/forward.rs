@@ -69,6 +69,7 @@ impl Dws {
             }
             let how =
                 How { relu: norms.is_none(), given: model_skip.is_some(), alone: !self.merged };
+            calls.set_scope(format!("layer {}: ", l + 1));
             let mut kept = layer(calls, n, maps, &states[l], &raw, how);
             kept.norms =
                 norms.map(|views| normalise(calls, wanted, views, &maps.output, &raw, &out));
@@ -76,6 +77,7 @@ impl Dws {
                 self.drop_out(calls, &maps.output, n, l, &out);
             }
             self.pools(calls, &maps.output, n, &out);
+            calls.set_scope(String::new());
             states.push(out);
             saved.push(kept);
         }

@@ -208,6 +208,9 @@ impl TrainConfig {
                 return wrong(name, value.to_string(), "finite and not negative");
             }
         }
+        if o.momentum >= 1.0 {
+            return wrong("optimizer.momentum", o.momentum.to_string(), "below 1");
+        }
         self.lambda()?.validate()?;
         Ok(())
     }
@@ -235,6 +238,7 @@ mod tests {
         assert!(of(&|c| c.batch = 0).contains("`batch`"));
         assert!(of(&|c| c.label_smoothing = 1.0).contains("`label_smoothing`"));
         assert!(of(&|c| c.optimizer.learning_rate = f32::NAN).contains("learning_rate"));
+        assert!(of(&|c| c.optimizer.momentum = 1.6).contains("momentum"));
         assert!(of(&|c| c.lambda = "beta:0".to_owned()).contains("0.01"));
         TrainConfig::default().validate().unwrap();
     }

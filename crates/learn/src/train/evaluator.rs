@@ -19,15 +19,18 @@ struct Planned {
 /// For as many of `count` networks at once as the device takes.
 fn plan(target: &Target, network: &Network, count: usize) -> Result<Planned, TensorError> {
     let mut at_once = count.clamp(1, AT_ONCE);
-    loop {
+    let planned = |at_once| -> Result<Planned, TensorError> {
+        network.check_size(at_once)?;
         let mut graph = Graph::new(network.set(), target);
         let nets = graph.input("nets", &[at_once, network.net_len()]);
         let out = network.record(&mut graph, target, nets, false);
         let logits = graph.keep(out);
-        match graph.plan() {
-            Ok(plan) => return Ok(Planned { plan, nets, logits, at_once }),
-            Err(error) if at_once == 1 => return Err(error),
-            Err(_) => at_once /= 2,
+        Ok(Planned { plan: graph.plan()?, nets, logits, at_once })
+    };
+    loop {
+        match planned(at_once) {
+            Err(_) if at_once > 1 => at_once /= 2,
+            done => return done,
         }
     }
 }

@@ -130,6 +130,7 @@ fn plan(
     nets: usize,
     classes: usize,
 ) -> Result<(Plan, Inputs), TrainError> {
+    network.check_size(nets)?;
     let target = Target::of(gpu);
     let mut graph = Graph::new(network.set(), &target);
     let inputs = Inputs {

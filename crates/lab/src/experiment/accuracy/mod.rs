@@ -207,16 +207,22 @@ impl Cell {
         100.0 * test.or(self.finished.validation_accuracy).unwrap_or(f64::NAN)
     }
 
-    /// A finished cell of a folder.
+    /// A finished cell of a folder, trained as `config` says on `zoo`, tested on `test`.
     ///
     /// # Errors
-    /// A store that cannot be read.
-    pub async fn read<S: Store>(store: &S) -> Result<Option<Cell>, LabError> {
-        if !store.exists(Cell::FILE).await? {
+    /// A cell of other options or data, or a store that cannot be read.
+    pub async fn read<R: Store, A: Store, B: Store>(
+        run: &R,
+        config: &TrainConfig,
+        zoo: &Zoo<A>,
+        test: Option<&Zoo<B>>,
+    ) -> Result<Option<Cell>, LabError> {
+        if !run.exists(Cell::FILE).await? {
             return Ok(None);
         }
+        train::check_run(run, config, zoo, test).await?;
         // One that cannot be read is done again.
-        Ok(serde_json::from_slice(&store.read(Cell::FILE).await?).ok())
+        Ok(serde_json::from_slice(&run.read(Cell::FILE).await?).ok())
     }
 
     /// Says that a cell is done.
