@@ -136,7 +136,11 @@ fn it_learns_writes_and_is_evaluated() {
 
     let run = job.run();
     let text = String::from_utf8(file(run, CONFIG_FILE)).unwrap();
-    assert_eq!(read_config(&text, "config").unwrap(), config(16));
+    // What was asked for, with the zoo's classes.
+    let mut resolved = config(16);
+    let ModelConfig::Dws(dws) = &mut resolved.model else { panic!("DWS") };
+    dws.classes = 3;
+    assert_eq!(read_config(&text, "config").unwrap(), resolved);
     let lines: Vec<Epoch> = String::from_utf8(file(run, METRICS_FILE))
         .unwrap()
         .lines()
