@@ -173,7 +173,8 @@ impl Graph {
             tensors,
             calls,
             places,
-            on_gpu: vec![false; own.len()],
+            // A browser has no twins.
+            on_gpu: vec![cfg!(target_arch = "wasm32"); own.len()],
             buffers: own,
             parts: Vec::new(),
             metrics,
@@ -183,6 +184,7 @@ impl Graph {
             largest,
         };
         plan.parts = twin::parts(&plan, target.twins);
+        #[cfg(not(target_arch = "wasm32"))]
         for place in twin::places_on_gpu(&plan) {
             if let Place::Own(buffer) = place {
                 plan.on_gpu[buffer] = true;
@@ -196,8 +198,11 @@ impl Graph {
         plan.bytes.uniforms =
             Recording::uniform_bytes(plan.calls_on_gpu().map(|c| c.uniform.len()));
         check_groups(&plan, &target)?;
-        plan.bytes.native =
-            twin::places(&plan).keys().map(|&place| 4 * plan.words(place) as u64).sum();
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            plan.bytes.native =
+                twin::places(&plan).keys().map(|&place| 4 * plan.words(place) as u64).sum();
+        }
         Ok(plan)
     }
 }
@@ -231,6 +236,7 @@ fn check_groups(plan: &Plan, target: &Target) -> Result<(), TensorError> {
 
 impl Plan {
     /// 32-bit words of a buffer.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn words(&self, place: Place) -> usize {
         match place {
             Place::Own(i) => self.buffers[i] as usize / 4,

@@ -4,10 +4,13 @@
 //! A program then consists of parts, in turn on the GPU and native, and tensors are copied where one part reads what the other wrote. What has
 //! no twin, and everything in a browser, is done by the kernels.
 
+#[cfg(not(target_arch = "wasm32"))]
 use crate::graph::Kind;
 use crate::plan::{Place, Plan};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::shape::TensorId;
 use std::cell::{Ref, RefCell, RefMut};
+#[cfg(not(target_arch = "wasm32"))]
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -75,17 +78,26 @@ pub(crate) enum Part {
     /// In a program, of what was prepared.
     Gpu(Range<usize>),
     /// Done natively: `fetch` is copied from the GPU before, `send` to it afterwards.
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "a browser has no twins"))]
     Twins { calls: Range<usize>, fetch: Vec<Piece>, send: Vec<Piece> },
 }
 
 /// On which sides the newest contents of a tensor are.
+#[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Copy, Default)]
 struct Sides {
     gpu: bool,
     native: bool,
 }
 
+/// Cuts a plan into parts: in a browser one, on the GPU.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn parts(plan: &Plan, _twins: bool) -> Vec<Part> {
+    vec![Part::Gpu(0..plan.calls.len())]
+}
+
 /// Cuts a plan into parts.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn parts(plan: &Plan, twins: bool) -> Vec<Part> {
     // Gradients are copied as one arena, so one tensor must be all of it.
     let gradients = plan.places.values().filter(|place| **place == Place::Gradients).count();
@@ -152,6 +164,7 @@ pub(crate) fn parts(plan: &Plan, twins: bool) -> Vec<Part> {
 }
 
 /// The buffers that calls on the GPU, copying or others need there.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn places_on_gpu(plan: &Plan) -> BTreeSet<Place> {
     let calls = plan.calls_on_gpu().flat_map(super::graph::Call::bindings);
     let copies = plan.parts.iter().flat_map(|part| match part {
@@ -168,6 +181,7 @@ pub(crate) fn places_on_gpu(plan: &Plan) -> BTreeSet<Place> {
 }
 
 /// The buffers that native parts use, each with a tensor that lies there.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn places(plan: &Plan) -> BTreeMap<Place, TensorId> {
     let native = plan.parts.iter().filter_map(|part| match part {
         Part::Twins { calls, .. } => Some(calls.clone()),

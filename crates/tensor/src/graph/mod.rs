@@ -98,6 +98,7 @@ pub(crate) struct Call {
     /// In the order of the bindings.
     pub buffers: Vec<TensorId>,
     pub groups: [u32; 3],
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "a browser has no twins"))]
     pub twin: Option<Twin>,
     /// A fill that turned out not to be needed is off.
     pub enabled: bool,
