@@ -166,8 +166,8 @@ impl Plain {
         let mut widths = vec![dims.windows(2).map(|d| d[1] * (d[0] + 1)).sum()];
         widths.extend(vec![config.hidden; config.hidden_layers]);
         widths.push(classes);
-        // So that no matrix is beyond what 32 bits address.
-        if widths[0] * widths[1] >= 1 << 29 {
+        // So that no matrix is beyond what 32 bits address, which in a browser `usize` is too.
+        if widths[0] as u64 * widths[1] as u64 >= 1 << 29 {
             return Err(NetworkError::Setting {
                 model: "mlp",
                 name: "hidden",

@@ -149,3 +149,22 @@ fn parameters_have_names() {
         assert!(network.init(4) != values);
     }
 }
+
+/// Sizes that would go beyond 32 bits, or never end, are refused by name.
+#[test]
+fn sizes_have_limits() {
+    let dws = |hidden, hidden_layers| {
+        ModelConfig::Dws(DwsConfig { hidden, hidden_layers, ..DwsConfig::default() })
+    };
+    let mlp = |hidden| ModelConfig::Mlp(MlpConfig { hidden, ..MlpConfig::default() });
+    for (config, dims, name) in [
+        (dws(1_000_000, 1), &DIMS[..], "hidden"),
+        (dws(8, 100_000), &DIMS[..], "hidden_layers"),
+        (mlp(1_000_000), &DIMS[..], "hidden"),
+        // 270,337 parameters to 8192 features: more weights than 2^29.
+        (mlp(8192), &[2, 512, 512, 1][..], "hidden"),
+    ] {
+        let said = Network::new(&config, dims, CLASSES).map(drop).unwrap_err().to_string();
+        assert!(said.contains(&format!("`{name}`")), "{said}");
+    }
+}
